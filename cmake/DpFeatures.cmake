@@ -1,0 +1,73 @@
+# What was found and what is absent, as one table: printed at the end of configure and compiled into
+# danpoold --version (features.c), so that both always say the same.
+
+set(DP_FEATURES "" CACHE INTERNAL "")
+
+# dp_feature(NAME FOUND DETAIL): adds a row and sets DP_HAVE_<NAME> for C (0 or 1) in dp_features.h.
+function(dp_feature name found detail)
+  if(found)
+    set(value 1)
+    set(word "yes")
+  else()
+    set(value 0)
+    set(word "absent")
+  endif()
+  string(TOUPPER "${name}" upper)
+  string(REGEX REPLACE "[^A-Z0-9]" "_" upper "${upper}")
+  set(DP_FEATURES "${DP_FEATURES};${name}|${word}|${detail}" CACHE INTERNAL "")
+  set(DP_FEATURE_DEFINES "${DP_FEATURE_DEFINES}#define DP_HAVE_${upper} ${value}\n" CACHE INTERNAL "")
+endfunction()
+
+# Finds a pkg-config module and records it: dp_find(NAME MODULE "what for" [REQUIRED_FOR ...]).
+# Makes the imported target PkgConfig::<NAME in capitals> and <NAME>_FOUND.
+macro(dp_find name module purpose)
+  string(TOUPPER "${name}" dp_find_upper)
+  pkg_check_modules(${dp_find_upper} QUIET IMPORTED_TARGET GLOBAL ${module})
+  if(${dp_find_upper}_FOUND)
+    dp_feature(${name} TRUE "${${dp_find_upper}_VERSION}, ${purpose}")
+  else()
+    dp_feature(${name} FALSE "${purpose} (pkg-config ${module} not found)")
+  endif()
+endmacro()
+
+function(dp_features_write)
+  set(rows "")
+  foreach(row IN LISTS DP_FEATURES)
+    if(NOT row STREQUAL "")
+      string(REPLACE "|" ";" cells "${row}")
+      list(GET cells 0 name)
+      list(GET cells 1 word)
+      list(GET cells 2 detail)
+      string(APPEND rows "    X(\"${name}\", \"${word}\", \"${detail}\") \\\n")
+    endif()
+  endforeach()
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/dp_features.h CONTENT
+"/* Generated at configure time: what this build was made with. */
+#ifndef DP_FEATURES_H
+#define DP_FEATURES_H
+#define DP_VERSION_STRING \"@PROJECT_VERSION@\"
+#define DP_BUILD_TYPE \"@CMAKE_BUILD_TYPE@\"
+${DP_FEATURE_DEFINES}
+/* X(name, \"yes\" or \"absent\", detail) */
+#define DP_FEATURE_LIST(X) \\
+${rows}
+#endif
+" @ONLY)
+endfunction()
+
+function(dp_features_print)
+  message(STATUS "")
+  message(STATUS "danpool ${PROJECT_VERSION} (${CMAKE_BUILD_TYPE}) is made with")
+  foreach(row IN LISTS DP_FEATURES)
+    if(NOT row STREQUAL "")
+      string(REPLACE "|" ";" cells "${row}")
+      list(GET cells 0 name)
+      list(GET cells 1 word)
+      list(GET cells 2 detail)
+      string(SUBSTRING "${name}                " 0 14 name)
+      string(SUBSTRING "${word}        " 0 7 word)
+      message(STATUS "  ${name} ${word} ${detail}")
+    endif()
+  endforeach()
+  message(STATUS "")
+endfunction()

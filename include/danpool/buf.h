@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Buffers: reference-counted blocks of pooled memory.
+ *
+ * Ownership, in numbered sentences:
+ *  1. dp_get() gives the caller one reference.
+ *  2. dp_ref() adds one; every reference is given back by exactly one dp_put(), from any thread.
+ *  3. The last dp_put() returns the block to the releasing thread's magazine; the bytes are gone.
+ *  4. Whoever holds a reference may read.  Writing is for the holder of the only reference: a
+ * buffer that has been shared is immutable.
+ *  5. A buffer never outlives its pool: dp_pool_destroy() asserts that none is held.
+ *
+ * The descriptor (struct dp_buf) lives outside the block, since some tiers (HBM) cannot be written
+ * by the CPU.  The block's tier is fixed for the buffer's life in this version.
+ */
+#ifndef DANPOOL_BUF_H
+#define DANPOOL_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <danpool/status.h>
+#include <danpool/tier.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dp_pool dp_pool;
+typedef struct dp_buf dp_buf;
+
+/* What the bytes are; the first column the router looks at.  X(enumerator, name). */
+#define DP_KIND_LIST(X)                                                                            \
+    X(DP_KIND_OTHER, "other")                                                                      \
+    X(DP_KIND_TEXT, "text")                                                                        \
+    X(DP_KIND_SURFACE, "surface")                                                                  \
+    X(DP_KIND_ENCODED, "encoded")
+
+typedef enum dp_kind {
+#define DP_KIND_ENUM(id, name) id,
+    DP_KIND_LIST(DP_KIND_ENUM)
+#undef DP_KIND_ENUM
+        DP_KIND_COUNT
+} dp_kind;
+
+/* Lowest is evicted first. */
+typedef enum dp_priority {
+    DP_PRIORITY_LOW,
+    DP_PRIORITY_NORMAL,
+    DP_PRIORITY_HIGH,
+    DP_PRIORITY_COUNT
+} dp_priority;
+
+/* Bits of dp_request.need: tiers that lack one of them are passed over by the router. */
+#define DP_NEED_HOST   1u /* the CPU will dereference the block */
+#define DP_NEED_DEVICE 2u /* a kernel will dereference the block */
+
+typedef struct dp_request {
+    size_t size_bytes;    /* 1 .. DP_SIZE_BYTES_MAX */
+    dp_kind kind;         /* (optional) DP_KIND_OTHER */
+    dp_priority priority; /* (optional) DP_PRIORITY_LOW */
+    uint32_t need;        /* (optional) DP_NEED_* bits */
+    uint32_t
+        batch_size; /* (optional) how many such blocks one kernel launch will use, 0 = unknown */
+} dp_request;
+
+#define DP_SIZE_BYTES_MAX ((size_t)1 << 31)
+
+/*
+ * Takes a block of at least request->size_bytes from the first tier of the matching rule that can
+ * serve it.  The content is undefined.
+ *
+ * Errors: DP_ERR_INVALID (size 0), DP_ERR_TOO_LARGE, DP_ERR_NOMEM (every tier of the rule is
+ * exhausted), DP_ERR_UNSUPPORTED (no tier of the rule exists here and meets `need`).
+ * Thread safe.  Cost: tens of nanoseconds from the thread's magazine; a slab or a tier call
+ * otherwise.
+ */
+DP_API dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out);
+
+/* Adds a reference and returns `buf`.  Thread safe; one relaxed atomic add. */
+DP_API dp_buf *dp_ref(dp_buf *buf);
+
+/* Gives one reference back; NULL is fine.  Thread safe. */
+DP_API void dp_put(dp_buf *buf);
+
+/* Host address of the block, NULL when the tier is not host visible.  Valid while referenced. */
+DP_API void *dp_buf_data(const dp_buf *buf);
+
+/* Device address of the block, 0 when the tier is not device visible. */
+DP_API uint64_t dp_buf_device_address(const dp_buf *buf);
+
+/* Bytes in use: the size asked for, or what dp_buf_set_size() said since. */
+DP_API size_t dp_buf_size(const dp_buf *buf);
+
+/* Bytes the block could hold. */
+DP_API size_t dp_buf_capacity(const dp_buf *buf);
+
+/* Sets the bytes in use; asserts size <= capacity.  For the only holder. */
+DP_API void dp_buf_set_size(dp_buf *buf, size_t size_bytes);
+
+/* The tier that the block really is in. */
+DP_API dp_tier_id dp_buf_tier(const dp_buf *buf);
+DP_API dp_kind dp_buf_kind(const dp_buf *buf);
+
+/*
+ * Copies `size_bytes` between host memory and the block, whatever its tier, and counts them in
+ * bytes_copied.  Synchronous.  Errors: DP_ERR_INVALID (range outside the block), DP_ERR_DEVICE.
+ */
+DP_API dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from,
+                              size_t size_bytes);
+DP_API dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t size_bytes);
+
+DP_API const char *dp_kind_name(dp_kind kind);
+DP_API dp_kind dp_kind_by_name(const char *name); /* DP_KIND_COUNT when there is none */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keyed cache: content that can be found again, kept in the tier that it is worth.
+ *
+ * Entries are immutable: a key names one content for ever (content addressing).  An entry is held
+ * by the cache through one reference of its own, so a lookup's buffer stays valid after its
+ * eviction. When the host bytes exceed the budget, the lowest priority's least recently used entry
+ * that nobody else holds is demoted to pmem (where there is one), else dropped.  A persistent entry
+ * is written to pmem when it is inserted, so that demoting it costs nothing and a kill -9 loses
+ * nothing.
+ */
+#ifndef DANPOOL_CACHE_H
+#define DANPOOL_CACHE_H
+
+#include <danpool/buf.h>
+#include <danpool/pool.h>
+#include <danpool/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dp_cache dp_cache;
+
+#define DP_CACHE_KEY_BYTES      32u
+#define DP_CACHE_META_BYTES_MAX 128u
+
+typedef struct dp_cache_key {
+    uint8_t bytes[DP_CACHE_KEY_BYTES]; /* a cryptographic hash: uniformly spread, compared whole */
+} dp_cache_key;
+
+typedef struct dp_cache_config {
+    size_t host_bytes_max; /* above it entries are demoted or dropped, 0 = 256 MiB */
+    size_t pmem_bytes_max; /* above it pmem entries are dropped, 0 = what the pool file holds */
+} dp_cache_config;
+
+typedef struct dp_cache_entry {
+    dp_buf *buf; /* one reference for the receiver of a lookup */
+    dp_priority priority;
+    bool persistent; /* write through to pmem where there is one */
+    size_t meta_bytes;
+    uint8_t meta[DP_CACHE_META_BYTES_MAX]; /* the owner's facts about the content */
+} dp_cache_entry;
+
+typedef struct dp_cache_stats {
+    uint64_t hits[DP_TIER_COUNT]; /* by the tier the entry was found in */
+    uint64_t misses;
+    uint64_t inserted;
+    uint64_t demoted;        /* host -> pmem */
+    uint64_t promoted;       /* pmem -> host */
+    uint64_t dropped;        /* out of the last tier */
+    uint64_t persist_failed; /* pmem full or failing: kept in host memory only */
+    uint64_t entries[DP_TIER_COUNT];
+    uint64_t bytes[DP_TIER_COUNT];
+} dp_cache_stats;
+
+/* Makes a cache over `pool`; entries that pmem kept from an earlier run are found at once. */
+DP_API dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache **out);
+DP_API void dp_cache_destroy(dp_cache *cache);
+
+/*
+ * Inserts one entry; the cache takes a reference of its own, the caller keeps his.  An existing key
+ * keeps its content: DP_ERR_EXISTS.  DP_ERR_TOO_LARGE: the content alone exceeds the budget.
+ * Returns DP_OK with *durable false (`durable` may be NULL) when a persistent entry could not be
+ * written to pmem.  A true *durable means: committed, survives kill -9 from here on.
+ */
+DP_API dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key,
+                                 const dp_cache_entry *entry, bool *durable);
+
+/*
+ * Finds an entry and gives the caller one reference to its buffer.  A pmem entry is served in place
+ * and promoted to host memory when it is hit a second time and fits.  DP_ERR_NOT_FOUND.  Thread
+ * safe.
+ */
+DP_API dp_status dp_cache_lookup(dp_cache *cache, const dp_cache_key *key, dp_cache_entry *out);
+
+/* Forgets an entry in every tier; holders keep theirs.  DP_ERR_NOT_FOUND.  Thread safe. */
+DP_API dp_status dp_cache_remove(dp_cache *cache, const dp_cache_key *key);
+
+DP_API void dp_cache_stats_read(const dp_cache *cache, dp_cache_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

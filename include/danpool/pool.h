@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pool: one allocator over unlike memories.  See docs/pool.md for the ladder behind it.
+ */
+#ifndef DANPOOL_POOL_H
+#define DANPOOL_POOL_H
+
+#include <danpool/buf.h>
+#include <danpool/status.h>
+#include <danpool/tier.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * One line of the routing table: the first line that matches a request decides which tiers are
+ * tried, in order.  A column at its zero value matches everything, but for `kind` (DP_KIND_COUNT).
+ */
+typedef struct dp_route_rule {
+    dp_kind kind;                    /* DP_KIND_COUNT matches every kind */
+    size_t size_bytes_min;           /* inclusive */
+    size_t size_bytes_max;           /* inclusive, 0 = no limit */
+    uint32_t batch_size_min;         /* inclusive */
+    dp_tier_id tiers[DP_TIER_COUNT]; /* ends early with DP_TIER_NONE */
+} dp_route_rule;
+
+typedef struct dp_pool_config {
+    uint32_t tiers;                         /* DP_TIER_BIT() of the tiers to try to open */
+    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours */
+    const char *pmem_path;                  /* (optional) libpmemobj file, created when absent */
+    size_t pmem_size_bytes;                 /* size on creation, at least 16 MiB */
+    const dp_route_rule *rules;             /* (optional) NULL = the shipped table */
+    size_t rule_count;
+} dp_pool_config;
+
+#define DP_TIER_BIT(id)  (1u << (unsigned)(id))
+#define DP_TIER_BITS_ALL (DP_TIER_BIT(DP_TIER_COUNT) - 1u)
+#define DP_POOL_CONFIG_DEFAULT                                                                     \
+    {                                                                                              \
+        .tiers = DP_TIER_BITS_ALL, .pmem_size_bytes = 256u << 20,                                  \
+    }
+
+/*
+ * Opens the tiers that this machine has and makes a pool over them.  `config` is copied, pmem_path
+ * and rules too.  A tier that is absent is not an error (dp_pool_tier_info() says why it is), but
+ * for pmem when a path is given: a file that cannot be opened is DP_ERR_IO or DP_ERR_CORRUPT.
+ */
+DP_API dp_status dp_pool_create(const dp_pool_config *config, dp_pool **out);
+
+/* Closes everything.  Every buffer must have been put and every cache destroyed.  NULL is fine. */
+DP_API void dp_pool_destroy(dp_pool *pool);
+
+/* Facts about one tier of this pool, usable or not.  Thread safe. */
+DP_API dp_status dp_pool_tier_info(const dp_pool *pool, dp_tier_id id, dp_tier_info *out);
+
+/* The shipped routing table; `*count` gets its length.  Static. */
+DP_API const dp_route_rule *dp_route_rules_default(size_t *count);
+
+/*
+ * Explains a request without serving it: writes the tiers that would be tried, in order, ended by
+ * DP_TIER_NONE where fewer than all, and the matching rule's index.  Thread safe, no allocation.
+ */
+DP_API dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
+                               dp_tier_id tiers[DP_TIER_COUNT], size_t *rule_index);
+
+/*
+ * Returns what the calling thread keeps in its magazines to the shared depot.  Called on its own
+ * at thread exit; a long-lived thread that goes idle may call it.
+ */
+DP_API void dp_pool_thread_flush(dp_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of a pool: kept per thread and summed on read, so that counting costs no shared cache
+ * line.
+ */
+#ifndef DANPOOL_STATS_H
+#define DANPOOL_STATS_H
+
+#include <danpool/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Families that routing and health use: tiny < 128 B, medium 128 B .. 2 KiB, large > 2 KiB. */
+typedef enum dp_family {
+    DP_FAMILY_TINY,
+    DP_FAMILY_MEDIUM,
+    DP_FAMILY_LARGE,
+    DP_FAMILY_COUNT
+} dp_family;
+
+typedef struct dp_tier_stats {
+    uint64_t gets[DP_FAMILY_COUNT]; /* buffers handed out */
+    uint64_t puts[DP_FAMILY_COUNT]; /* buffers whose last reference went */
+    uint64_t reused;                /* gets served by a block that had been used before */
+    uint64_t fresh;                 /* gets served by memory never handed out */
+    uint64_t failed;                /* gets that this tier could not serve */
+    uint64_t region_calls;          /* calls into the tier for regions, both ways */
+    uint64_t capacity_bytes;        /* taken from the tier */
+    uint64_t used_bytes;            /* in buffers that are held, by block size */
+} dp_tier_stats;
+
+typedef struct dp_stats {
+    dp_tier_stats tiers[DP_TIER_COUNT];
+    uint64_t gets_failed;  /* requests that no tier of the rule could serve */
+    uint64_t fallbacks;    /* requests served by another tier than the rule's first */
+    uint64_t bytes_copied; /* by dp_buf_write, dp_buf_read, migrations and dp_stats_copied */
+} dp_stats;
+
+/* Sums the counters.  Exact once the threads are quiet, else each counter is exact at some moment.
+ */
+DP_API void dp_stats_read(dp_pool *pool, dp_stats *out);
+
+/* Counts bytes that the caller copied between pooled buffers himself. */
+DP_API void dp_stats_copied(dp_pool *pool, size_t bytes);
+
+/* "tiny", "medium", "large". */
+DP_API const char *dp_family_name(dp_family family);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
