@@ -1,8 +1,6 @@
 # What was found and what is absent, as one table: printed at the end of configure and compiled into
 # danpoold --version (features.c), so that both always say the same.
 
-set(DP_FEATURES "" CACHE INTERNAL "")
-
 # dp_feature(NAME FOUND DETAIL): adds a row and sets DP_HAVE_<NAME> for C (0 or 1) in dp_features.h.
 function(dp_feature name found detail)
   if(found)
@@ -14,8 +12,10 @@ function(dp_feature name found detail)
   endif()
   string(TOUPPER "${name}" upper)
   string(REGEX REPLACE "[^A-Z0-9]" "_" upper "${upper}")
-  set(DP_FEATURES "${DP_FEATURES};${name}|${word}|${detail}" CACHE INTERNAL "")
-  set(DP_FEATURE_DEFINES "${DP_FEATURE_DEFINES}#define DP_HAVE_${upper} ${value}\n" CACHE INTERNAL "")
+  # A ';' in a cell would split the list that holds the rows.
+  string(REPLACE ";" "," detail "${detail}")
+  set_property(GLOBAL APPEND PROPERTY DP_FEATURES "${name}|${word}|${detail}")
+  set_property(GLOBAL APPEND PROPERTY DP_FEATURE_DEFINES "#define DP_HAVE_${upper} ${value}")
 endfunction()
 
 # Finds a pkg-config module and records it: dp_find(NAME MODULE "what for" [REQUIRED_FOR ...]).
@@ -32,14 +32,15 @@ endmacro()
 
 function(dp_features_write)
   set(rows "")
-  foreach(row IN LISTS DP_FEATURES)
-    if(NOT row STREQUAL "")
-      string(REPLACE "|" ";" cells "${row}")
-      list(GET cells 0 name)
-      list(GET cells 1 word)
-      list(GET cells 2 detail)
-      string(APPEND rows "    X(\"${name}\", \"${word}\", \"${detail}\") \\\n")
-    endif()
+  get_property(features GLOBAL PROPERTY DP_FEATURES)
+  get_property(defines GLOBAL PROPERTY DP_FEATURE_DEFINES)
+  list(JOIN defines "\n" defines)
+  foreach(row IN LISTS features)
+    string(REPLACE "|" ";" cells "${row}")
+    list(GET cells 0 name)
+    list(GET cells 1 word)
+    list(GET cells 2 detail)
+    string(APPEND rows "    X(\"${name}\", \"${word}\", \"${detail}\") \\\n")
   endforeach()
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/dp_features.h CONTENT
 "/* Generated at configure time: what this build was made with. */
@@ -47,7 +48,7 @@ function(dp_features_write)
 #define DP_FEATURES_H
 #define DP_VERSION_STRING \"@PROJECT_VERSION@\"
 #define DP_BUILD_TYPE \"@CMAKE_BUILD_TYPE@\"
-${DP_FEATURE_DEFINES}
+${defines}
 /* X(name, \"yes\" or \"absent\", detail) */
 #define DP_FEATURE_LIST(X) \\
 ${rows}
@@ -58,16 +59,15 @@ endfunction()
 function(dp_features_print)
   message(STATUS "")
   message(STATUS "danpool ${PROJECT_VERSION} (${CMAKE_BUILD_TYPE}) is made with")
-  foreach(row IN LISTS DP_FEATURES)
-    if(NOT row STREQUAL "")
-      string(REPLACE "|" ";" cells "${row}")
-      list(GET cells 0 name)
-      list(GET cells 1 word)
-      list(GET cells 2 detail)
-      string(SUBSTRING "${name}                " 0 14 name)
-      string(SUBSTRING "${word}        " 0 7 word)
-      message(STATUS "  ${name} ${word} ${detail}")
-    endif()
+  get_property(features GLOBAL PROPERTY DP_FEATURES)
+  foreach(row IN LISTS features)
+    string(REPLACE "|" ";" cells "${row}")
+    list(GET cells 0 name)
+    list(GET cells 1 word)
+    list(GET cells 2 detail)
+    string(SUBSTRING "${name}                " 0 14 name)
+    string(SUBSTRING "${word}        " 0 7 word)
+    message(STATUS "  ${name} ${word} ${detail}")
   endforeach()
   message(STATUS "")
 endfunction()
