@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What cache.c (rung 4) needs of the pool below it, and tests need to plant their own tiers.
+ */
+#ifndef DP_POOL_POOL_INTERNAL_H
+#define DP_POOL_POOL_INTERNAL_H
+
+#include <danpool/pool.h>
+
+#include "pool/tier.h"
+
+/* The opened tier, NULL when it is absent.  Lives as long as the pool. */
+dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
+
+/* Called when the last reference to a wrapped buffer goes, on the thread that put it. */
+typedef void buf_release(void *user, uint64_t cookie);
+
+/*
+ * Makes a buffer over memory that some tier already holds (a pmem object served in place).
+ * The block is not the slab's: `release` gets it back.
+ */
+typedef struct buf_wrap_args {
+    dp_tier_id tier;
+    dp_kind kind;
+    tier_region region;
+    size_t size_bytes;
+    buf_release *release;
+    void *user;
+    uint64_t cookie;
+} buf_wrap_args;
+
+dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out);
+
+/* How many references are held; exact only for the only holder.  For evict: 1 = the cache's own. */
+uint32_t buf_references(const dp_buf *buf);
+
+/*
+ * As dp_pool_create, over tiers that the caller opened (tests: fakes, decorators); an entry may be
+ * NULL for "absent".  The pool takes them over, also on failure.
+ */
+dp_status pool_create_over(const dp_pool_config *config, dp_tier *tiers[DP_TIER_COUNT],
+                           dp_pool **out);
+
+#endif
