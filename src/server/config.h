@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration of danpoold: one plain struct, filled from defaults, file, environment and flags.
+ *
+ * The list below is the only place that knows the settings: parsing, range checks, --print-config and
+ * the DANPOOL_* names all come from it.  Later sources win: default < file < environment < flag.
+ */
+#ifndef DP_SERVER_CONFIG_H
+#define DP_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <danpool/status.h>
+
+#define CONFIG_TEXT_BYTES 256u
+
+/* N(group, key, default, min, max, meaning) is a number; S(group, key, default, meaning) a text. */
+#define CONFIG_LIST(N, S)                                                                          \
+    S(listen, address, "127.0.0.1", "IPv4 address to listen on")                                   \
+    N(listen, port, 8080, 0, 65535, "TCP port, 0 = any free one")                                  \
+    N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
+    S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
+    N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
+    N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
+    N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
+    N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
+    N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
+    S(render, backend, "auto", "auto, cpu or cuda")                                                \
+    N(render, input_mib_max, 8, 1, 256, "largest upload")                                          \
+    N(render, pixels_max, 40000000, 1024, 1000000000, "largest picture, pixels")                   \
+    N(render, time_ms_max, 5000, 50, 600000, "from upload to finished picture")                    \
+    N(fanout, flush_ms_max, 20, 0, 1000, "longest window of a batch; 0 = no batching in time")     \
+    N(fanout, batch_messages_max, 0, 0, 100000, "messages in a batch, 0 = as many as came")        \
+    N(fanout, ring_batches, 256, 4, 65536, "batches a room keeps for slow viewers, power of two")  \
+    N(fanout, slow_close_ms, 10000, 100, 600000, "a viewer behind for so long is closed")          \
+    N(limits, text_chars_max, 200, 1, 2000, "code points of a comment")                            \
+    N(limits, ext_bytes_max, 1024, 0, 4096, "bytes of ext as written")                             \
+    N(limits, messages_per_s, 20, 0, 1000000, "per connection, 0 = no limit")                      \
+    N(limits, messages_burst, 40, 1, 1000000, "token bucket size")                                 \
+    N(limits, connections_max, 20000, 1, 10000000, "viewers; more are refused")                    \
+    N(limits, rooms_max, 10000, 1, 10000000, "rooms; more are refused")                            \
+    N(history, messages_max, 200, 0, 10000, "newest messages a room keeps for joiners")            \
+    N(timeouts, ping_s, 30, 1, 3600, "silence after which a connection is pinged")                 \
+    N(timeouts, hangup_s, 15, 1, 3600, "silence after the ping that closes it")                    \
+    N(timeouts, drain_s, 5, 0, 600, "longest graceful stop")                                       \
+    S(log, level, "info", "error, warn, info or debug")
+
+typedef struct config {
+#define CONFIG_FIELD_N(group, key, initial, min, max, meaning) int64_t group##_##key;
+#define CONFIG_FIELD_S(group, key, initial, meaning) char group##_##key[CONFIG_TEXT_BYTES];
+    CONFIG_LIST(CONFIG_FIELD_N, CONFIG_FIELD_S)
+#undef CONFIG_FIELD_N
+#undef CONFIG_FIELD_S
+} config;
+
+/* A message for people: "danpoold.conf:12: unknown setting listen.prot". */
+typedef struct config_error {
+    char message[512];
+} config_error;
+
+void config_defaults(config *out);
+
+/* Reads a libconfig file over `out`.  An unknown key or a value out of range is an error that names file:line. */
+dp_status config_read_file(config *out, const char *path, config_error *error);
+
+/* Applies DANPOOL_<GROUP>_<KEY> variables; an unknown DANPOOL_ variable of a known group is an error. */
+dp_status config_read_environment(config *out, char *const *environment, config_error *error);
+
+/* Applies one "group.key=value"; `source` ("--set", "DANPOOL_...") is named in the error. */
+dp_status config_set(config *out, const char *assignment, const char *source, config_error *error);
+
+/* Checks what single ranges cannot (power of two, backend and level names, pmem path). */
+dp_status config_check(const config *config, config_error *error);
+
+/* Writes the whole configuration as a file that config_read_file() takes, comments included.  Returns a malloc()ed text. */
+char *config_print(const config *config);
+
+#endif
