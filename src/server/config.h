@@ -2,8 +2,9 @@
 /*
  * Configuration of danpoold: one plain struct, filled from defaults, file, environment and flags.
  *
- * The list below is the only place that knows the settings: parsing, range checks, --print-config and
- * the DANPOOL_* names all come from it.  Later sources win: default < file < environment < flag.
+ * The list below is the only place that knows the settings: parsing, range checks, --print-config
+ * and the DANPOOL_* names all come from it.  Later sources win: default < file < environment <
+ * flag.
  */
 #ifndef DP_SERVER_CONFIG_H
 #define DP_SERVER_CONFIG_H
@@ -49,7 +50,7 @@
 
 typedef struct config {
 #define CONFIG_FIELD_N(group, key, initial, min, max, meaning) int64_t group##_##key;
-#define CONFIG_FIELD_S(group, key, initial, meaning) char group##_##key[CONFIG_TEXT_BYTES];
+#define CONFIG_FIELD_S(group, key, initial, meaning)           char group##_##key[CONFIG_TEXT_BYTES];
     CONFIG_LIST(CONFIG_FIELD_N, CONFIG_FIELD_S)
 #undef CONFIG_FIELD_N
 #undef CONFIG_FIELD_S
@@ -62,10 +63,14 @@ typedef struct config_error {
 
 void config_defaults(config *out);
 
-/* Reads a libconfig file over `out`.  An unknown key or a value out of range is an error that names file:line. */
-dp_status config_read_file(config *out, const char *path, config_error *error);
+/*
+ * Reads a libconfig file over `out`.  An unknown key or a value out of range is an error that names
+ * file:line; `out` is then untouched.  (Not "config_read_file": libconfig exports that name.)
+ */
+dp_status config_load_file(config *out, const char *path, config_error *error);
 
-/* Applies DANPOOL_<GROUP>_<KEY> variables; an unknown DANPOOL_ variable of a known group is an error. */
+/* Applies DANPOOL_<GROUP>_<KEY> variables; an unknown DANPOOL_ variable of a known group is an
+ * error. */
 dp_status config_read_environment(config *out, char *const *environment, config_error *error);
 
 /* Applies one "group.key=value"; `source` ("--set", "DANPOOL_...") is named in the error. */
@@ -74,7 +79,8 @@ dp_status config_set(config *out, const char *assignment, const char *source, co
 /* Checks what single ranges cannot (power of two, backend and level names, pmem path). */
 dp_status config_check(const config *config, config_error *error);
 
-/* Writes the whole configuration as a file that config_read_file() takes, comments included.  Returns a malloc()ed text. */
+/* Writes the whole configuration as a file that config_load_file() takes, comments included.
+ * Returns a malloc()ed text. */
 char *config_print(const config *config);
 
 #endif
