@@ -36,6 +36,7 @@ typedef struct tier_object {
     const void *data;
     size_t size_bytes;
     dp_priority priority;
+    dp_kind kind;
     size_t meta_bytes;
     uint8_t meta[DP_CACHE_META_BYTES_MAX];
     uint64_t cookie;
@@ -99,6 +100,8 @@ dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out
 /* Front functions: NULL is fine for close. */
 dp_status tier_open(dp_tier_id id, const tier_open_args *args, char detail[96], dp_tier **out);
 void tier_close(dp_tier *tier);
+/* False for a tier that is a store only: the router passes over it. */
+bool tier_has_regions(const dp_tier *tier);
 dp_status tier_region_get(dp_tier *tier, size_t size_bytes, tier_region *out);
 void tier_region_put(dp_tier *tier, const tier_region *region);
 dp_status tier_write(dp_tier *tier, const tier_region *region, size_t offset_bytes, const void *from,
