@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the protocol's own files and tests share: the arena that yajl allocates from.
+ *
+ * yajl 2 does not check what its allocator returns.  So the arena never returns NULL: when it is
+ * full it jumps out of the parse, to the point that arena_guard was set at.  Nothing leaks by that,
+ * since everything yajl holds lives in the arena.
+ *
+ * Bound for one frame of PROTOCOL_FRAME_BYTES_MAX bytes: handle and lexer under 512 bytes, a state
+ * stack of one byte a level in steps of 128, and one buffer for strings with escapes that doubles
+ * from 2 KiB to at most 16 KiB, 30 KiB if no step can grow in place.  PROTOCOL_ARENA_BYTES covers
+ * that with room to spare; test_protocol measures it.
+ */
+#ifndef DP_SERVER_PROTOCOL_INTERNAL_H
+#define DP_SERVER_PROTOCOL_INTERNAL_H
+
+#include <setjmp.h>
+#include <stddef.h>
+
+#include "server/protocol.h"
+
+#define PROTOCOL_ARENA_BYTES (40u * 1024u)
+
+typedef struct protocol_arena {
+    jmp_buf full; /* valid while a parse runs */
+    unsigned char *bytes;
+    size_t capacity_bytes;
+    size_t used_bytes;
+    size_t high_bytes; /* most that was ever used */
+} protocol_arena;
+
+/* protocol_parser_create() with another arena size, for tests of a full arena. */
+dp_status protocol_parser_create_sized(const protocol_limits *limits, size_t arena_bytes,
+                                       protocol_parser **out);
+size_t protocol_parser_arena_high_bytes(const protocol_parser *parser);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages to bytes.
+ *
+ * A `sink` is the caller's memory with a fill level; once something does not fit it stays full and
+ * the writer answers 0.  Numbers and our own tokens are printed; every string that came from
+ * elsewhere is escaped by yajl_gen.  The generator lives in a block on the stack (yajl lets its
+ * allocator be chosen), so that a writer touches no heap, has no state and may run in any thread.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <yajl/yajl_gen.h>
+
+#include "pool/os.h"
+#include "server/protocol.h"
+
+/* yajl_gen_t is about 580 bytes in yajl 2.1 (128 levels of state), its buffer's head 32. */
+#define GENERATOR_BYTES 1024u
+
+#define MEDIA_URL_PREFIX "/v1/media/"
+
+/* Longest forms:
+ * `"ts":,"kind":"text","text":"","mode":"reverse","color":"#ffffff","size":,"ext":}`. */
+#define TEXT_TAIL_FRAME_BYTES_MAX 160u
+
+typedef struct sink {
+    char *to;
+    size_t capacity_bytes;
+    size_t used_bytes;
+    bool full;
+} sink;
+
+typedef struct generator_memory {
+    _Alignas(max_align_t) unsigned char bytes[GENERATOR_BYTES];
+    size_t used_bytes;
+} generator_memory;
+
+static void put_bytes(void *context, const char *bytes, size_t size_bytes)
+{
+    sink *into = context;
+    if (into->full || size_bytes > into->capacity_bytes - into->used_bytes) {
+        into->full = true;
+        return;
+    }
+    memcpy(into->to + into->used_bytes, bytes, size_bytes);
+    into->used_bytes += size_bytes;
+}
+
+static void put_format(sink *into, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put_format(sink *into, const char *format, ...)
+{
+    size_t left = into->capacity_bytes - into->used_bytes;
+    va_list arguments;
+    va_start(arguments, format);
+    int wanted = vsnprintf(into->to + into->used_bytes, left, format, arguments);
+    va_end(arguments);
+    /* vsnprintf() keeps a byte for its terminator, so an exact fit counts as full here. */
+    if (wanted < 0 || (size_t)wanted >= left) {
+        into->full = true;
+        return;
+    }
+    into->used_bytes += (size_t)wanted;
+}
+
+static size_t finish(const sink *into)
+{
+    return into->full ? 0 : into->used_bytes;
+}
+
+static void *take(void *context, size_t size_bytes)
+{
+    generator_memory *memory = context;
+    size_t align = _Alignof(max_align_t);
+    size_t rounded = (size_bytes + align - 1) / align * align;
+    /* A yajl whose generator outgrew this is another library than the one we were built with. */
+    DP_ASSERT(rounded <= GENERATOR_BYTES - memory->used_bytes);
+    void *block = memory->bytes + memory->used_bytes;
+    memory->used_bytes += rounded;
+    return block;
+}
+
+static void *retake(void *context, void *block, size_t size_bytes)
+{
+    /* Only yajl's own output buffer grows, and output goes to put_bytes() instead. */
+    (void)block;
+    return take(context, size_bytes);
+}
+
+static void leave(void *context, void *block)
+{
+    (void)context;
+    (void)block;
+}
+
+/* The string in quotes, escaped.  The bytes must be UTF-8, which the writer's callers hold to. */
+static void put_string(sink *into, const char *bytes, size_t size_bytes)
+{
+    generator_memory memory;
+    memory.used_bytes = 0;
+    yajl_alloc_funcs allocator = {take, retake, leave, &memory};
+    yajl_gen generator = yajl_gen_alloc(&allocator);
+    yajl_gen_config(generator, yajl_gen_print_callback, put_bytes, into);
+    if (yajl_gen_string(generator, (const unsigned char *)bytes, size_bytes) !=
+        yajl_gen_status_ok) {
+        into->full = true;
+    }
+    /* No yajl_gen_free(): it would only give the stack block back. */
+}
+
+static void put_literal(sink *into, const char *literal)
+{
+    put_bytes(into, literal, strlen(literal));
+}
+
+static void put_member(sink *into, const char *before, const char *value)
+{
+    put_literal(into, before);
+    put_string(into, value, strlen(value));
+}
+
+size_t protocol_text_tail_bytes_max(const protocol_request *request)
+{
+    size_t bytes = TEXT_TAIL_FRAME_BYTES_MAX + request->text_bytes + request->ext_bytes;
+    for (size_t i = 0; i < request->text_bytes; i++) {
+        unsigned char c = (unsigned char)request->text[i];
+        if (c == '"' || c == '\\') {
+            bytes += 1;
+        } else if (c < 0x20) {
+            bytes += 5; /* \u00XX; a cleaned text has none */
+        }
+    }
+    return bytes;
+}
+
+size_t protocol_write_text_tail(const protocol_request *request, int64_t ts_ms, char *to,
+                                size_t capacity_bytes)
+{
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    put_format(&line, "\"ts\":%" PRId64 ",\"kind\":\"text\",\"text\":", ts_ms);
+    put_string(&line, request->text, request->text_bytes);
+    put_format(&line, ",\"mode\":\"%s\",\"color\":\"#%06" PRIx32 "\",\"size\":%d",
+               protocol_mode_name(request->mode), request->color, request->size_px);
+    if (request->ext != NULL) {
+        put_literal(&line, ",\"ext\":");
+        put_bytes(&line, request->ext, request->ext_bytes);
+    }
+    put_literal(&line, "}");
+    return finish(&line);
+}
+
+size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, char *to,
+                                 size_t capacity_bytes)
+{
+    char url[sizeof MEDIA_URL_PREFIX + 64];
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    snprintf(url, sizeof url, MEDIA_URL_PREFIX "%s", media->id);
+    put_format(&line, "\"ts\":%" PRId64 ",\"kind\":\"media\",\"mode\":\"%s\",\"media\":{", ts_ms,
+               protocol_mode_name(media->mode));
+    put_member(&line, "\"id\":", media->id);
+    put_member(&line, ",\"url\":", url);
+    put_member(&line, ",\"type\":", media->content_type);
+    put_format(&line, ",\"width\":%" PRIu32 ",\"height\":%" PRIu32, media->width, media->height);
+    put_member(&line, ",\"source\":", media->source);
+    put_member(&line, ",\"engine\":", media->engine);
+    put_member(&line, ",\"tier\":", media->tier);
+    put_literal(&line, "}}");
+    return finish(&line);
+}
+
+size_t protocol_write_ack(int64_t id, uint64_t seq, char *to, size_t capacity_bytes)
+{
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    put_format(&line, "{\"op\":\"ack\",\"id\":%" PRId64 ",\"seq\":%" PRIu64, id, seq);
+    put_literal(&line, "}");
+    return finish(&line);
+}
+
+size_t protocol_write_pong(bool has_id, int64_t id, char *to, size_t capacity_bytes)
+{
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    put_literal(&line, "{\"op\":\"pong\"");
+    if (has_id) {
+        put_format(&line, ",\"id\":%" PRId64, id);
+    }
+    put_literal(&line, "}");
+    return finish(&line);
+}
+
+size_t protocol_write_error(bool has_id, int64_t id, protocol_error error, const char *message,
+                            uint32_t retry_ms, char *to, size_t capacity_bytes)
+{
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    put_literal(&line, "{\"op\":\"error\"");
+    if (has_id) {
+        put_format(&line, ",\"id\":%" PRId64, id);
+    }
+    put_member(&line, ",\"code\":", protocol_error_code(error));
+    put_member(&line, ",\"message\":", message);
+    if (retry_ms > 0) {
+        put_format(&line, ",\"retry_ms\":%" PRIu32, retry_ms);
+    }
+    put_literal(&line, "}");
+    return finish(&line);
+}
+
+size_t protocol_write_http_error(protocol_error error, const char *message, char *to,
+                                 size_t capacity_bytes)
+{
+    sink line = {.to = to, .capacity_bytes = capacity_bytes};
+    put_member(&line, "{\"error\":{\"code\":", protocol_error_code(error));
+    put_member(&line, ",\"message\":", message);
+    put_literal(&line, "}}");
+    return finish(&line);
+}
