@@ -127,9 +127,12 @@ void tier_store_release(dp_tier *tier, const tier_object *object)
     tier->ops->store->release(tier, object);
 }
 
-dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key)
+dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key, size_t *size_bytes)
 {
-    return tier_has_store(tier) ? tier->ops->store->remove(tier, key) : DP_ERR_UNSUPPORTED;
+    size_t unused = 0;
+    if (!tier_has_store(tier))
+        return DP_ERR_UNSUPPORTED;
+    return tier->ops->store->remove(tier, key, size_bytes != NULL ? size_bytes : &unused);
 }
 
 void tier_store_each(dp_tier *tier,

@@ -46,11 +46,18 @@ typedef struct tier_object {
 typedef struct tier_store_ops {
     /* Commits object->data under key; on DP_OK it survives kill -9.  DP_ERR_EXISTS, DP_ERR_NOMEM. */
     dp_status (*commit)(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
-    /* Finds and holds: the bytes stay until release, removed or not.  DP_ERR_NOT_FOUND, DP_ERR_CORRUPT. */
+    /*
+     * Finds and holds: the bytes stay until release, removed or not.  DP_ERR_NOT_FOUND;
+     * DP_ERR_CORRUPT until the object is removed.
+     */
     dp_status (*find)(dp_tier *tier, const dp_cache_key *key, tier_object *out);
     void (*release)(dp_tier *tier, const tier_object *object);
-    dp_status (*remove)(dp_tier *tier, const dp_cache_key *key);
-    /* Calls visit for every object, oldest commit first; stops when it returns false. */
+    /* DP_ERR_NOT_FOUND; *size_bytes gets the size of what went. */
+    dp_status (*remove)(dp_tier *tier, const dp_cache_key *key, size_t *size_bytes);
+    /*
+     * Calls visit for every object, oldest commit first; stops when it returns false.  `visit` runs
+     * under the store's lock and must not call it; object->data is not held.
+     */
     void (*each)(dp_tier *tier,
                  bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
                  void *user);
@@ -91,11 +98,23 @@ typedef dp_status tier_opener(const tier_open_args *args, char detail[96], dp_ti
 TIER_OPENER_LIST(TIER_DECLARE)
 #undef TIER_DECLARE
 
-/* Decorators take the inner tier over and close it; `out` behaves like it but for what they add. */
+/* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for what they add. */
 /* Fails the n-th region_get, copy or commit from now on (1 = the next), then every `every`-th; for tests. */
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out);
 /* DP_ERR_QUOTA once more than budget_bytes_max would be taken in regions and stored objects. */
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out);
+
+/* A decorator's table: its own slots, less the groups that the inner tier lacks. */
+static inline tier_ops tier_ops_like(const tier_ops *own, const tier_ops *inner)
+{
+    return (tier_ops){
+        .close = own->close,
+        .region_get = inner->region_get != NULL ? own->region_get : NULL,
+        .region_put = inner->region_put != NULL ? own->region_put : NULL,
+        .copy = inner->copy != NULL ? own->copy : NULL,
+        .store = inner->store != NULL ? own->store : NULL,
+    };
+}
 
 /* Front functions: NULL is fine for close. */
 dp_status tier_open(dp_tier_id id, const tier_open_args *args, char detail[96], dp_tier **out);
@@ -112,7 +131,8 @@ bool tier_has_store(const dp_tier *tier);
 dp_status tier_store_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
 dp_status tier_store_find(dp_tier *tier, const dp_cache_key *key, tier_object *out);
 void tier_store_release(dp_tier *tier, const tier_object *object);
-dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key);
+/* `size_bytes` may be NULL here. */
+dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key, size_t *size_bytes);
 void tier_store_each(dp_tier *tier,
                      bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
                      void *user);
