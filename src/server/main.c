@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * danpoold: reads its settings, builds the parts from the bottom up, serves until SIGTERM, and
+ * takes them down in the reverse order.
+ *
+ *     pool -> cache -> render -> media -> rooms -> loops
+ */
+#define _GNU_SOURCE /* getopt_long */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <danpool/stats.h>
+#include <dp_features.h>
+
+#include "pool/os.h"
+#include "server/log.h"
+#include "server/server.h"
+
+#define RING_BYTES_MAX    (16u << 20)
+#define LOOPS_DEFAULT_MAX 8
+
+typedef enum action {
+    ACTION_SERVE,
+    ACTION_CHECK,
+    ACTION_PRINT,
+    ACTION_VERSION,
+    ACTION_HELP
+} action;
+
+extern char **environ;
+
+int64_t server_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void print_help(void)
+{
+    puts(
+        "danpoold: broadcasts live danmaku, carried by the pool\n"
+        "\n"
+        "usage: danpoold [options]\n"
+        "  -c, --config FILE     read settings from FILE (libconfig syntax)\n"
+        "      --set KEY=VALUE   set one, e.g. --set listen.port=9000; repeatable, wins over FILE\n"
+        "      --check-config    check the settings, say what is wrong, and exit\n"
+        "      --print-config    print all settings as a file with comments, and exit\n"
+        "  -V, --version         print the version and what this build was made with\n"
+        "  -h, --help            this text\n"
+        "\n"
+        "Every setting is also an environment variable: DANPOOL_LISTEN_PORT=9000.\n"
+        "SIGTERM and SIGINT stop gracefully.  See danpoold(8) and danpoold.conf(5).");
+}
+
+static void print_version(void)
+{
+    printf("danpoold %s (%s)\n", DP_VERSION_STRING, DP_BUILD_TYPE);
+#define PRINT_FEATURE(name, found, detail) printf("  %-14s %-7s %s\n", name, found, detail);
+    DP_FEATURE_LIST(PRINT_FEATURE)
+#undef PRINT_FEATURE
+    dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
+    dp_pool *pool;
+    if (dp_pool_create(&pool_config, &pool) != DP_OK) {
+        return;
+    }
+    puts("tiers of this machine");
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier_info info;
+        if (dp_pool_tier_info(pool, (dp_tier_id)id, &info) == DP_OK) {
+            printf("  %-14s %-11s %s\n", dp_tier_name((dp_tier_id)id), dp_status_name(info.state),
+                   info.detail);
+        }
+    }
+    dp_pool_destroy(pool);
+}
+
+typedef struct main_options {
+    action action;
+    const char *file;
+    const char **assignments;
+    int assignment_count;
+} main_options;
+
+/* Returns false after saying what was wrong. */
+static bool read_options(int argc, char **argv, main_options *out)
+{
+    enum { OPTION_SET = 256, OPTION_CHECK, OPTION_PRINT };
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"set", required_argument, NULL, OPTION_SET},
+                                          {"check-config", no_argument, NULL, OPTION_CHECK},
+                                          {"print-config", no_argument, NULL, OPTION_PRINT},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    for (;;) {
+        int option = getopt_long(argc, argv, "c:Vh", table, NULL);
+        switch (option) {
+        case -1:
+            if (optind < argc) {
+                fprintf(stderr, "danpoold: unexpected argument %s\n", argv[optind]);
+                return false;
+            }
+            return true;
+        case 'c':
+            out->file = optarg;
+            break;
+        case OPTION_SET:
+            out->assignments[out->assignment_count++] = optarg;
+            break;
+        case OPTION_CHECK:
+            out->action = ACTION_CHECK;
+            break;
+        case OPTION_PRINT:
+            out->action = ACTION_PRINT;
+            break;
+        case 'V':
+            out->action = ACTION_VERSION;
+            break;
+        case 'h':
+            out->action = ACTION_HELP;
+            break;
+        default:
+            return false; /* getopt_long has said it */
+        }
+    }
+}
+
+static dp_status read_settings(const main_options *options, config *out, config_error *error)
+{
+    config_defaults(out);
+    dp_status status = DP_OK;
+    if (options->file != NULL) {
+        status = config_load_file(out, options->file, error);
+    }
+    if (status == DP_OK) {
+        status = config_read_environment(out, environ, error);
+    }
+    for (int i = 0; status == DP_OK && i < options->assignment_count; i++) {
+        status = config_set(out, options->assignments[i], "--set", error);
+    }
+    return status == DP_OK ? config_check(out, error) : status;
+}
+
+/* A viewer is a descriptor: takes as many as the system allows without asking anybody. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static dp_status open_pool(dp_server *server)
+{
+    const config *settings = &server->config;
+    dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
+    pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
+    pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
+    pool_config.budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    dp_status status = dp_pool_create(&pool_config, &server->pool);
+    if (status != DP_OK) {
+        log_error("cannot open the pool", "status=%s pmem_path=\"%s\" reason=\"%s\"",
+                  dp_status_name(status), settings->pool_pmem_path, dp_status_message(status));
+        return status;
+    }
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier_info info;
+        if (dp_pool_tier_info(server->pool, (dp_tier_id)id, &info) == DP_OK) {
+            log_info("tier", "name=%s state=%s detail=\"%s\"", dp_tier_name((dp_tier_id)id),
+                     dp_status_name(info.state), info.detail);
+        }
+    }
+    return DP_OK;
+}
+
+static dp_status open_render(dp_server *server)
+{
+    const config *settings = &server->config;
+    dp_render_config render_config = {
+        .workers = (unsigned)settings->render_workers,
+        .queue_max = (unsigned)settings->render_queue_max,
+        .backend = strcmp(settings->render_backend, "cpu") == 0    ? DP_BACKEND_CPU
+                   : strcmp(settings->render_backend, "cuda") == 0 ? DP_BACKEND_CUDA
+                                                                   : DP_BACKEND_AUTO,
+        .input_bytes_max = (size_t)settings->render_input_mib_max << 20,
+        .input_pixels_max = (uint64_t)settings->render_pixels_max,
+        .time_ms_max = (unsigned)settings->render_time_ms_max};
+    dp_status status = dp_render_create(server->pool, &render_config, &server->render);
+    if (status != DP_OK) {
+        log_error("cannot start rendering", "backend=%s status=%s", settings->render_backend,
+                  dp_status_name(status));
+    }
+    return status;
+}
+
+static void post_upload(media_upload *upload)
+{
+    loop_post_upload(upload->loop, upload);
+}
+
+static dp_status open_rooms(dp_server *server)
+{
+    const config *settings = &server->config;
+    room_config rooms = {.pool = server->pool,
+                         .ring_batches = (size_t)settings->fanout_ring_batches,
+                         .ring_bytes_max = RING_BYTES_MAX,
+                         .batch_messages_max = (size_t)settings->fanout_batch_messages_max,
+                         .history_max = (size_t)settings->history_messages_max,
+                         .rooms_max = (size_t)settings->limits_rooms_max,
+                         .window_ns = (uint64_t)settings->fanout_flush_ms_max * 1000000u,
+                         .notify = loop_notify_view};
+    return room_table_create(&rooms, &server->rooms);
+}
+
+static dp_status open_loops(dp_server *server)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wanted = server->config.listen_loops;
+    if (wanted == 0) {
+        wanted = cores < 1 ? 1 : cores > LOOPS_DEFAULT_MAX ? LOOPS_DEFAULT_MAX : cores;
+    }
+    server->port = (uint16_t)server->config.listen_port;
+    server->loops = calloc((size_t)wanted, sizeof *server->loops);
+    if (server->loops == NULL) {
+        return DP_ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < (unsigned)wanted; i++) {
+        dp_status status = loop_start(&server->loops[i], server, i);
+        if (status != DP_OK) {
+            return status;
+        }
+        server->loop_count++;
+    }
+    return DP_OK;
+}
+
+static dp_status server_open(dp_server *server)
+{
+    dp_status status = open_pool(server);
+    if (status != DP_OK) {
+        return status;
+    }
+    dp_cache_config cache_config = {.host_bytes_max = (size_t)server->config.cache_host_mib << 20};
+    status = dp_cache_create(server->pool, &cache_config, &server->cache);
+    if (status == DP_OK) {
+        status = open_render(server);
+    }
+    media_config media = {.cache = server->cache, .render = server->render, .post = post_upload};
+    if (status == DP_OK) {
+        status = media_store_create(&media, &server->media);
+    }
+    if (status == DP_OK) {
+        status = open_rooms(server);
+    }
+    return status == DP_OK ? open_loops(server) : status;
+}
+
+/* Renderers first: they answer every upload in flight while the loops still turn. */
+static void server_close(dp_server *server)
+{
+    dp_render_destroy(server->render);
+    for (unsigned i = 0; i < server->loop_count; i++) {
+        loop_stop(&server->loops[i]);
+    }
+    free(server->loops);
+    media_store_destroy(server->media);
+    room_table_destroy(server->rooms);
+    dp_cache_destroy(server->cache);
+    dp_pool_destroy(server->pool);
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+    (void)nanosleep(&wait, NULL);
+}
+
+/* Tells every viewer, and waits for them and the uploads in flight up to drain_s. */
+static void server_drain(dp_server *server)
+{
+    log_info("draining", "viewers=%lld", (long long)atomic_load(&server->viewers));
+    atomic_store(&server->draining, true);
+    for (unsigned i = 0; i < server->loop_count; i++) {
+        loop_wake(&server->loops[i]);
+    }
+    int64_t until_ms = server_wall_ms() + server->config.timeouts_drain_s * 1000;
+    while (server_wall_ms() < until_ms &&
+           (atomic_load(&server->viewers) > 0 || media_in_flight(server->media) > 0)) {
+        pause_ms(20);
+    }
+}
+
+static int serve(dp_server *server)
+{
+    /* Blocked before any thread is made, so that only the wait below ever sees them. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    lws_set_log_level(LLL_ERR, NULL);
+    dp_status status = server_open(server);
+    if (status == DP_OK) {
+        printf("danpoold: serving http://%s:%u/\n", server->config.listen_address,
+               (unsigned)server->port);
+        fflush(stdout);
+        log_info("serving", "address=%s port=%u loops=%u backend=%s", server->config.listen_address,
+                 (unsigned)server->port, server->loop_count,
+                 dp_render_backend_name(server->render));
+        int number;
+        sigwait(&signals, &number);
+        server_drain(server);
+    } else {
+        log_error("cannot start", "status=%s", dp_status_name(status));
+    }
+    server_close(server);
+    if (status == DP_OK) {
+        log_info("stopped", NULL);
+    }
+    return status == DP_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static dp_server server;
+    config_error error = {.message = ""};
+    main_options options = {.action = ACTION_SERVE};
+    options.assignments = calloc((size_t)argc, sizeof *options.assignments);
+    if (options.assignments == NULL || !read_options(argc, argv, &options)) {
+        free(options.assignments);
+        fputs("try danpoold --help\n", stderr);
+        return 2;
+    }
+    dp_status status = read_settings(&options, &server.config, &error);
+    free(options.assignments);
+    if (options.action == ACTION_HELP) {
+        print_help();
+        return 0;
+    }
+    if (options.action == ACTION_VERSION) {
+        print_version();
+        return 0;
+    }
+    if (status != DP_OK) {
+        fprintf(stderr, "danpoold: %s\n", error.message);
+        return 1;
+    }
+    if (options.action == ACTION_PRINT) {
+        char *text = config_print(&server.config);
+        fputs(text == NULL ? "" : text, stdout);
+        free(text);
+        return text == NULL ? 1 : 0;
+    }
+    if (options.action == ACTION_CHECK) {
+        puts("danpoold: the configuration is good");
+        return 0;
+    }
+    log_level_set((log_level)log_level_by_name(server.config.log_level));
+    return serve(&server);
+}

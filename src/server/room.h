@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rooms: numbering, the open window, the ring of batches and the hot history.
+ *
+ *     room_admit (any loop) -> window -> room_flush -> ring -> room_view_pull (each loop) -> view
+ * ring
+ *
+ * A room is shared by all loops and has one mutex.  What a loop's viewers read is a view: a ring of
+ * its own that only that loop touches, filled from the room's ring when the loop is told that it is
+ * dirty. So writing to a viewer takes no lock, and a stalled loop costs the room nothing but a
+ * flag.
+ *
+ * Lock order: room table, room, loop inbox.  None is held while a socket is written.
+ */
+#ifndef DP_SERVER_ROOM_H
+#define DP_SERVER_ROOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <danpool/pool.h>
+
+#include "server/batch.h"
+
+#define ROOM_NAME_BYTES_MAX 64u
+#define ROOM_LOOPS_MAX      16u
+#define ROOM_EPOCH_BYTES    24u
+
+typedef struct dp_room dp_room;
+typedef struct room_table room_table;
+typedef struct room_view room_view;
+
+/* Called under the room's lock when a view has something new: must only set a flag and wake. */
+typedef void room_notify(void *loop, room_view *view);
+
+typedef struct room_config {
+    dp_pool *pool;
+    size_t ring_batches;
+    size_t ring_bytes_max;
+    size_t batch_messages_max; /* 0 = no limit */
+    size_t history_max;
+    size_t rooms_max;
+    uint64_t window_ns;
+    room_notify *notify;
+} room_config;
+
+/* A loop's side of a room.  Everything here but `room` and `loop` belongs to the loop's thread. */
+struct room_view {
+    dp_room *room;
+    void *loop;
+    unsigned loop_index;
+    batch_ring ring;
+    uint64_t pulled;   /* number of the next batch to take from the room's ring */
+    uint64_t next_seq; /* number of the first message after the view's newest batch */
+    void *viewers;     /* the loop's own list */
+    size_t viewer_count;
+    bool dirty;            /* under the loop's inbox lock */
+    room_view *dirty_next; /* likewise */
+    room_view *loop_next;  /* the loop's list of its views */
+};
+
+dp_status room_table_create(const room_config *config, room_table **out);
+/* Asserts that nobody holds a room. */
+void room_table_destroy(room_table *table);
+
+/*
+ * Finds or makes the room and takes a reference.  DP_ERR_BUSY: rooms_max reached, DP_ERR_NOMEM,
+ * DP_ERR_NOT_FOUND when !create.  Thread safe.
+ */
+dp_status room_acquire(room_table *table, const char *name, bool create, dp_room **out);
+/* One more reference, for somebody who has one. */
+void room_hold(dp_room *room);
+void room_release(dp_room *room);
+
+/* Drops rooms that nobody holds and that were silent for idle_ns. */
+void room_table_sweep(room_table *table, uint64_t now_ns, uint64_t idle_ns);
+size_t room_table_count(room_table *table);
+
+const char *room_name(const dp_room *room);
+const char *room_epoch(const dp_room *room);
+
+typedef struct room_admitted {
+    uint64_t seq;
+    bool flush_later; /* the caller must call room_flush() at flush_at_ns */
+    uint64_t flush_at_ns;
+} room_admitted;
+
+/*
+ * Gives a message its number and puts it into the window.  A quiet room is flushed at once; else
+ * exactly one caller a window is asked to flush it later.  Takes its own references on `tail`.
+ * DP_ERR_BUSY: the window is full because batches could not be built; nothing was admitted.
+ */
+dp_status room_admit(dp_room *room, dp_buf *tail, uint64_t now_ns, room_admitted *out);
+
+/*
+ * Builds batches from the window and tells the views.  True: no memory was found for some of it,
+ * and the caller must flush again a window later.
+ */
+bool room_flush(dp_room *room, uint64_t now_ns);
+
+/*
+ * Joins a loop's view to the room.  To part: leave (from then on nobody notifies it), take it off
+ * every list, destroy.  The caller holds a reference on the room all the while.
+ */
+dp_status room_view_create(dp_room *room, void *loop, unsigned loop_index, room_view **out);
+void room_view_leave(room_view *view);
+void room_view_destroy(room_view *view);
+
+/* Moves new batches from the room's ring to the view's.  By the view's loop only. */
+void room_view_pull(room_view *view);
+
+/*
+ * For a viewer that joins: pulls, and gives the newest `limit` flushed messages as one history
+ * batch
+ * (*out NULL when there are none).  The viewer's first live batch is the view's next.
+ */
+dp_status room_view_history(room_view *view, size_t limit, dp_buf **out);
+
+/* The body of GET /history: the newest `limit` messages, the open window included. */
+dp_status room_history(dp_room *room, size_t limit, dp_buf **out);
+
+#endif

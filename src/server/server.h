@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of danpoold share: the server, its loops, and the session behind each connection.
+ *
+ * A loop is one thread with its own libwebsockets context and listener; a connection belongs to the
+ * loop that accepted it for life, so everything in a session is that thread's alone.  Other threads
+ * reach a loop only through its inbox (loop_notify_view, loop_post_upload), which wakes it.
+ */
+#ifndef DP_SERVER_SERVER_H
+#define DP_SERVER_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libwebsockets.h>
+
+#include <danpool/cache.h>
+#include <danpool/pool.h>
+
+#include "render/render.h"
+#include "server/config.h"
+#include "server/media.h"
+#include "server/protocol.h"
+#include "server/room.h"
+
+typedef struct server_loop server_loop;
+
+typedef struct dp_server {
+    config config;
+    dp_pool *pool;
+    dp_cache *cache;
+    dp_render *render;
+    media_store *media;
+    room_table *rooms;
+    server_loop *loops;
+    unsigned loop_count;
+    uint16_t port; /* the one really listened on */
+    _Atomic bool draining;
+    _Atomic int64_t viewers;
+} dp_server;
+
+/* A promise to flush a room, in the order of their times. */
+typedef struct flush_promise {
+    dp_room *room;
+    uint64_t at_ns;
+} flush_promise;
+
+struct server_loop {
+    dp_server *server;
+    unsigned index;
+    pthread_t thread;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    int listen_fd, spare_fd;
+    _Atomic bool stop;
+    _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
+    protocol_parser *parser;
+    lws_sorted_usec_list_t flush_timer, second_timer;
+    flush_promise *flushes; /* a ring */
+    size_t flush_capacity, flush_head, flush_count;
+    room_view *views;
+    size_t sessions; /* ws sessions of this loop */
+    bool going_away;
+
+    pthread_mutex_t inbox_lock;
+    room_view *inbox_views;
+    media_upload *inbox_uploads;
+    bool inbox_woken;
+};
+
+/* One viewer's connection. */
+typedef struct ws_session {
+    struct lws *wsi;
+    room_view *view;
+    struct ws_session *next, *previous; /* in the view's list */
+    uint64_t next_batch;                /* number in the view's ring */
+    uint64_t next_seq;                  /* of the message that this viewer expects */
+    dp_buf *reply_head, *reply_tail;
+    unsigned reply_count;
+    bool reading_paused;
+    bool closing;
+    enum lws_close_status close_status;
+    dp_buf *partial; /* a message that arrives in pieces */
+    size_t partial_bytes;
+    int64_t tokens_milli; /* the bucket, thousandths of a message */
+    uint64_t tokens_ns;
+    uint64_t behind_since_ns; /* 0 = up to date */
+} ws_session;
+
+typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;
+
+/* One request; a kept-alive connection reuses it. */
+typedef struct http_session {
+    http_route route; /* of a request whose body is awaited */
+    char room[ROOM_NAME_BYTES_MAX + 1];
+    protocol_mode mode;
+    uint32_t width_max, height_max;
+    dp_buf *body;
+    size_t body_bytes, body_expected;
+    media_upload *upload;        /* rendering, answered later */
+    const unsigned char *answer; /* bytes still to write */
+    size_t answer_bytes;
+    dp_buf *answer_owner; /* reference that keeps `answer`, NULL for static bytes */
+    bool answering, close_after;
+} http_session;
+
+/* libwebsockets allocates one of these, zeroed, behind every connection. */
+typedef struct dp_session {
+    bool is_ws;
+    char room[ROOM_NAME_BYTES_MAX + 1];
+    unsigned history;
+    union {
+        ws_session ws;
+        http_session http;
+    } u;
+} dp_session;
+
+/* loop.c */
+dp_status loop_start(server_loop *loop, dp_server *server, unsigned index);
+void loop_stop(server_loop *loop); /* asks and joins */
+void loop_wake(server_loop *loop);
+void loop_flush_later(server_loop *loop, dp_room *room, uint64_t at_ns);
+void loop_notify_view(void *loop, room_view *view);
+void loop_post_upload(server_loop *loop, media_upload *upload);
+/* The loop's view of a room, made for its first viewer; DP_ERR_BUSY, DP_ERR_NOMEM. */
+dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out);
+void loop_view_release(server_loop *loop, room_view *view);
+/* Delivers what this thread itself just published, without waiting for the wake. */
+void loop_drain_inbox(server_loop *loop);
+
+/* admit.c: the one way of a message into a room. */
+protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_request *request,
+                          uint64_t *seq);
+protocol_error admit_media(server_loop *loop, const media_upload *upload, uint64_t *seq);
+
+/* conn.c */
+int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
+                  dp_session *session, void *in, size_t size_bytes);
+void conn_wake_viewers(room_view *view);
+/* Once a second: closes viewers that stayed behind too long. */
+void conn_check_viewers(server_loop *loop, room_view *view, uint64_t now_ns);
+void conn_go_away(server_loop *loop, room_view *view);
+
+/* http.c */
+int http_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
+                  dp_session *session, void *in, size_t size_bytes);
+void http_upload_done(server_loop *loop, media_upload *upload);
+
+/* status_page.c: bodies of /metrics, and the words of /readyz and /livez. */
+dp_status status_metrics(dp_server *server, dp_buf **out);
+bool status_ready(const dp_server *server, const char **words);
+bool status_alive(const dp_server *server);
+
+int64_t server_wall_ms(void);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What operators read: /metrics over every part of the daemon, and the words of the health checks.
+ */
+#include "server/server.h"
+
+#include <danpool/stats.h>
+#include <dp_features.h>
+
+#include "pool/os.h"
+#include "server/metrics.h"
+
+#define METRICS_BYTES_MAX (64u << 10)
+#define BEAT_NS_MAX       5000000000u
+
+typedef struct tier_row {
+    const char *family, *type, *help;
+    uint64_t values[DP_TIER_COUNT];
+} tier_row;
+
+static void write_tier_row(metrics_text *text, const tier_row *row)
+{
+    metrics_family(text, row->family, row->type, row->help);
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        metrics_printf(text, "danpool_%s{tier=\"%s\"} %llu\n", row->family,
+                       dp_tier_name((dp_tier_id)id), (unsigned long long)row->values[id]);
+    }
+}
+
+static void write_value(metrics_text *text, const char *family, const char *type, const char *help,
+                        uint64_t value)
+{
+    metrics_family(text, family, type, help);
+    metrics_printf(text, "danpool_%s %llu\n", family, (unsigned long long)value);
+}
+
+static void write_pool(metrics_text *text, dp_server *server)
+{
+    dp_stats stats;
+    dp_stats_read(server->pool, &stats);
+    tier_row up = {"pool_tier_up", "gauge", "1 where this machine has the tier", {0}};
+    tier_row capacity = {"pool_capacity_bytes", "gauge", "Bytes taken from the tier", {0}};
+    tier_row used = {"pool_used_bytes", "gauge", "Bytes in buffers that are held", {0}};
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier_info info;
+        up.values[id] =
+            dp_pool_tier_info(server->pool, (dp_tier_id)id, &info) == DP_OK && info.state == DP_OK;
+        capacity.values[id] = stats.tiers[id].capacity_bytes;
+        used.values[id] = stats.tiers[id].used_bytes;
+    }
+    write_tier_row(text, &up);
+    write_tier_row(text, &capacity);
+    write_tier_row(text, &used);
+    metrics_family(text, "pool_allocations_total", "counter", "Buffers asked for, by outcome");
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        const dp_tier_stats *tier = &stats.tiers[id];
+        const char *name = dp_tier_name((dp_tier_id)id);
+        metrics_printf(text,
+                       "danpool_pool_allocations_total{tier=\"%s\",result=\"reuse\"} %llu\n"
+                       "danpool_pool_allocations_total{tier=\"%s\",result=\"fresh\"} %llu\n"
+                       "danpool_pool_allocations_total{tier=\"%s\",result=\"fail\"} %llu\n",
+                       name, (unsigned long long)tier->reused, name,
+                       (unsigned long long)tier->fresh, name, (unsigned long long)tier->failed);
+    }
+    write_value(text, "pool_fallbacks_total", "counter",
+                "Buffers served by another tier than the first of the rule", stats.fallbacks);
+    write_value(text, "pool_copied_bytes_total", "counter", "Bytes copied between pooled buffers",
+                stats.bytes_copied);
+}
+
+static void write_cache(metrics_text *text, dp_server *server)
+{
+    dp_cache_stats stats;
+    dp_cache_stats_read(server->cache, &stats);
+    tier_row hits = {"cache_hits_total", "counter", "Pictures found, by tier", {0}};
+    tier_row entries = {"cache_entries", "gauge", "Pictures kept", {0}};
+    tier_row bytes = {"cache_bytes", "gauge", "Bytes of pictures kept", {0}};
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        hits.values[id] = stats.hits[id];
+        entries.values[id] = stats.entries[id];
+        bytes.values[id] = stats.bytes[id];
+    }
+    write_tier_row(text, &hits);
+    write_value(text, "cache_misses_total", "counter", "Pictures looked for in vain", stats.misses);
+    metrics_family(text, "cache_moves_total", "counter", "Pictures moved between tiers");
+    metrics_printf(text,
+                   "danpool_cache_moves_total{move=\"demoted\"} %llu\n"
+                   "danpool_cache_moves_total{move=\"promoted\"} %llu\n"
+                   "danpool_cache_moves_total{move=\"dropped\"} %llu\n",
+                   (unsigned long long)stats.demoted, (unsigned long long)stats.promoted,
+                   (unsigned long long)stats.dropped);
+    write_tier_row(text, &entries);
+    write_tier_row(text, &bytes);
+}
+
+dp_status status_metrics(dp_server *server, dp_buf **out)
+{
+    dp_request request = {
+        .size_bytes = METRICS_BYTES_MAX, .kind = DP_KIND_OTHER, .need = DP_NEED_HOST};
+    dp_buf *page;
+    dp_status status = dp_get(server->pool, &request, &page);
+    if (status != DP_OK) {
+        return status;
+    }
+    metrics_text text = {.to = dp_buf_data(page), .capacity_bytes = METRICS_BYTES_MAX};
+    metrics_family(&text, "build_info", "gauge", "What this build is");
+    metrics_printf(&text, "danpool_build_info{version=\"%s\",backend=\"%s\"} 1\n",
+                   DP_VERSION_STRING, dp_render_backend_name(server->render));
+    metrics_write(&text);
+    write_value(&text, "rooms", "gauge", "Rooms that exist", room_table_count(server->rooms));
+    dp_render_stats render;
+    dp_render_stats_read(server->render, &render);
+    write_value(&text, "render_queue_length", "gauge", "Render jobs that wait",
+                render.queue_length);
+    write_pool(&text, server);
+    write_cache(&text, server);
+    DP_ASSERT(!text.overflow);
+    dp_buf_set_size(page, text.size_bytes);
+    *out = page;
+    return DP_OK;
+}
+
+bool status_ready(const dp_server *server, const char **words)
+{
+    if (atomic_load_explicit(&server->draining, memory_order_relaxed)) {
+        *words = "draining\n";
+        return false;
+    }
+    *words = "ready\n";
+    return true;
+}
+
+bool status_alive(const dp_server *server)
+{
+    uint64_t now_ns = os_clock_ns();
+    for (unsigned i = 0; i < server->loop_count; i++) {
+        uint64_t beat_ns = atomic_load_explicit(&server->loops[i].beat_ns, memory_order_relaxed);
+        if (now_ns > beat_ns && now_ns - beat_ns > BEAT_NS_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
