@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What was found and what is absent, as one table: printed at the end of configure and compiled into
 # danpoold --version (features.c), so that both always say the same.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Helpers that keep one line per target in the lists below.
 
 # dp_library(NAME SOURCES... [LINK libs...]): an internal static library with our flags.

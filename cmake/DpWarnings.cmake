@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Warnings and sanitizers as flag targets: every danpool target links dp_flags privately.
 
 option(DP_WERROR "Treat warnings as errors" ON)

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+# The house's own tests: the style gate and the public headers, each a line of tests/tidy.sh.
+# A check whose tool is not installed is skipped by name.
+
+foreach(check text format shell man headers docs self)
+  add_test(NAME tidy_${check} COMMAND ${CMAKE_CURRENT_LIST_DIR}/tidy.sh ${check})
+  set_tests_properties(tidy_${check} PROPERTIES LABELS "style" SKIP_RETURN_CODE 77 TIMEOUT 120)
+endforeach()
