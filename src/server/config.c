@@ -20,6 +20,7 @@
 #include <libconfig.h>
 #include <sys/stat.h>
 
+#include "server/config_scan.h"
 #include "server/log.h"
 
 #define ENVIRONMENT_PREFIX "DANPOOL_"
@@ -190,6 +191,13 @@ static dp_status apply_value(config *out, const setting *row, const config_setti
         }
         return fail(error, "%s: %s.%s must be a text in quotes, not %s", where, row->group,
                     row->key, type_name(type));
+    }
+    if (type == CONFIG_TYPE_INT && config_setting_source_file(node) != NULL) {
+        const char *file = config_setting_source_file(node);
+        unsigned line = config_scan_wrapped_file(file);
+        if (line > 0) {
+            return fail(error, "%.300s:%u: number too large", file, line);
+        }
     }
     if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
         return set_number(out, row, config_setting_get_int64(node), where, error);
