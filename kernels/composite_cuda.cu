@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The GPU's driver of composite_math.h: one thread a pixel; index, bounds, call.
+ */
+#include "kernels/composite.h"
+
+#include <cuda_runtime.h>
+
+#include "kernels/composite_math.h"
+#include "kernels/cuda_launch.h"
+
+#define BLOCK      256u
+#define BLOCKS_MAX 65535u
+
+__device__ static size_t first_pixel()
+{
+    return (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+__device__ static size_t pixel_step()
+{
+    return (size_t)gridDim.x * blockDim.x;
+}
+
+__global__ void over_pixels(uchar4 *backdrop, const uchar4 *source, size_t pixels)
+{
+    for (size_t i = first_pixel(); i < pixels; i += pixel_step()) {
+        const uchar4 s = source[i];
+        const uchar4 b = backdrop[i];
+        backdrop[i] = make_uchar4(composite_over(s.x, b.x, s.w), composite_over(s.y, b.y, s.w),
+                                  composite_over(s.z, b.z, s.w), composite_over(s.w, b.w, s.w));
+    }
+}
+
+__global__ void premultiply_pixels(uchar4 *rgba, size_t pixels)
+{
+    for (size_t i = first_pixel(); i < pixels; i += pixel_step()) {
+        const uchar4 p = rgba[i];
+        rgba[i] = make_uchar4(composite_premultiply(p.x, p.w), composite_premultiply(p.y, p.w),
+                              composite_premultiply(p.z, p.w), p.w);
+    }
+}
+
+__global__ void unpremultiply_pixels(uchar4 *rgba, size_t pixels)
+{
+    for (size_t i = first_pixel(); i < pixels; i += pixel_step()) {
+        const uchar4 p = rgba[i];
+        rgba[i] = make_uchar4(composite_unpremultiply(p.x, p.w), composite_unpremultiply(p.y, p.w),
+                              composite_unpremultiply(p.z, p.w), p.w);
+    }
+}
+
+static unsigned blocks_of(size_t pixels)
+{
+    const size_t blocks = (pixels + BLOCK - 1) / BLOCK;
+    return blocks > BLOCKS_MAX ? BLOCKS_MAX : (unsigned)blocks;
+}
+
+const char *composite_over_cuda(uint64_t backdrop, uint64_t source, size_t pixels)
+{
+    over_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
+        reinterpret_cast<uchar4 *>(backdrop), reinterpret_cast<const uchar4 *>(source), pixels);
+    return cuda_launch_finish();
+}
+
+const char *composite_premultiply_cuda(uint64_t rgba, size_t pixels)
+{
+    premultiply_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
+        reinterpret_cast<uchar4 *>(rgba), pixels);
+    return cuda_launch_finish();
+}
+
+const char *composite_unpremultiply_cuda(uint64_t rgba, size_t pixels)
+{
+    unpremultiply_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
+        reinterpret_cast<uchar4 *>(rgba), pixels);
+    return cuda_launch_finish();
+}
