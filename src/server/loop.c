@@ -393,9 +393,8 @@ static dp_status listen_open(server_loop *loop)
 static dp_status context_open(server_loop *loop)
 {
     const config *settings = &loop->server->config;
-    static lws_retry_bo_t keepalive;
-    keepalive.secs_since_valid_ping = (uint16_t)config->timeouts_ping_s;
-    keepalive.secs_since_valid_hangup =
+    loop->keepalive.secs_since_valid_ping = (uint16_t)settings->timeouts_ping_s;
+    loop->keepalive.secs_since_valid_hangup =
         (uint16_t)(settings->timeouts_ping_s + settings->timeouts_hangup_s);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -406,7 +405,7 @@ static dp_status context_open(server_loop *loop)
         .keepalive_timeout = 30,
         .timeout_secs = 20,
         .pt_serv_buf_size = SERVICE_BUFFER_BYTES,
-        .retry_and_idle_policy = &keepalive,
+        .retry_and_idle_policy = &loop->keepalive,
         .server_string = "danpoold",
         .options = LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                    LWS_SERVER_OPTION_DISABLE_IPV6,

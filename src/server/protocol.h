@@ -3,7 +3,8 @@
  * The native JSON protocol (docs/protocol.md): untrusted bytes to a request, and messages to bytes.
  *
  * Parsing is yajl's; its byte offsets give `ext` as the client wrote it.  The parser's memory comes
- * from one arena per protocol_parser, so that a message costs no malloc.  A parser belongs to one thread.
+ * from one arena per protocol_parser, so that a message costs no malloc.  A parser belongs to one
+ * thread.
  */
 #ifndef DP_SERVER_PROTOCOL_H
 #define DP_SERVER_PROTOCOL_H
@@ -14,9 +15,9 @@
 
 #include <danpool/buf.h>
 
-#define PROTOCOL_NAME "danpool.v1.json"
+#define PROTOCOL_NAME            "danpool.v1.json"
 #define PROTOCOL_FRAME_BYTES_MAX 8192u
-#define PROTOCOL_DEPTH_MAX 32u
+#define PROTOCOL_DEPTH_MAX       32u
 
 typedef enum protocol_op { PROTOCOL_OP_SEND, PROTOCOL_OP_PING } protocol_op;
 typedef enum protocol_mode {
@@ -27,23 +28,23 @@ typedef enum protocol_mode {
 } protocol_mode;
 
 /* One error list: enumerator, code on the wire, HTTP status. */
-#define PROTOCOL_ERROR_LIST(X)                               \
-    X(PROTOCOL_OK, "ok", 200)                                \
-    X(PROTOCOL_BAD_JSON, "bad_json", 400)                    \
-    X(PROTOCOL_BAD_REQUEST, "bad_request", 400)              \
-    X(PROTOCOL_UNKNOWN_OP, "unknown_op", 400)                \
-    X(PROTOCOL_TEXT_EMPTY, "text_empty", 422)                \
-    X(PROTOCOL_TEXT_TOO_LONG, "text_too_long", 422)          \
-    X(PROTOCOL_EXT_TOO_LARGE, "ext_too_large", 422)          \
-    X(PROTOCOL_RATE_LIMITED, "rate_limited", 429)            \
-    X(PROTOCOL_BUSY, "busy", 503)                            \
-    X(PROTOCOL_SHUTTING_DOWN, "shutting_down", 503)          \
-    X(PROTOCOL_NOT_FOUND, "not_found", 404)                  \
-    X(PROTOCOL_METHOD_NOT_ALLOWED, "method_not_allowed", 405) \
-    X(PROTOCOL_LENGTH_REQUIRED, "length_required", 411)      \
-    X(PROTOCOL_TOO_LARGE, "too_large", 413)                  \
-    X(PROTOCOL_UNSUPPORTED_MEDIA, "unsupported_media", 415)  \
-    X(PROTOCOL_BAD_MEDIA, "bad_media", 422)                  \
+#define PROTOCOL_ERROR_LIST(X)                                                                     \
+    X(PROTOCOL_OK, "ok", 200)                                                                      \
+    X(PROTOCOL_BAD_JSON, "bad_json", 400)                                                          \
+    X(PROTOCOL_BAD_REQUEST, "bad_request", 400)                                                    \
+    X(PROTOCOL_UNKNOWN_OP, "unknown_op", 400)                                                      \
+    X(PROTOCOL_TEXT_EMPTY, "text_empty", 422)                                                      \
+    X(PROTOCOL_TEXT_TOO_LONG, "text_too_long", 422)                                                \
+    X(PROTOCOL_EXT_TOO_LARGE, "ext_too_large", 422)                                                \
+    X(PROTOCOL_RATE_LIMITED, "rate_limited", 429)                                                  \
+    X(PROTOCOL_BUSY, "busy", 503)                                                                  \
+    X(PROTOCOL_SHUTTING_DOWN, "shutting_down", 503)                                                \
+    X(PROTOCOL_NOT_FOUND, "not_found", 404)                                                        \
+    X(PROTOCOL_METHOD_NOT_ALLOWED, "method_not_allowed", 405)                                      \
+    X(PROTOCOL_LENGTH_REQUIRED, "length_required", 411)                                            \
+    X(PROTOCOL_TOO_LARGE, "too_large", 413)                                                        \
+    X(PROTOCOL_UNSUPPORTED_MEDIA, "unsupported_media", 415)                                        \
+    X(PROTOCOL_BAD_MEDIA, "bad_media", 422)                                                        \
     X(PROTOCOL_INTERNAL, "internal", 500)
 
 typedef enum protocol_error {

@@ -53,6 +53,7 @@ struct server_loop {
     pthread_t thread;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    lws_retry_bo_t keepalive; /* when to ping and when to hang up; read by libwebsockets */
     int listen_fd, spare_fd;
     _Atomic bool stop;
     _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
