@@ -283,38 +283,46 @@ static bool write_next(ws_session *ws)
     return write_batch(ws);
 }
 
-static int on_writable(dp_session *session)
+/* Writes what there is until the socket is full; false when the connection is broken. */
+static bool write_pending(ws_session *ws)
 {
-    ws_session *ws = &session->u.ws;
     for (int i = 0; i < WRITES_PER_WAKE && has_output(ws); i++) {
         if (lws_partial_buffered(ws->wsi) != 0) {
             break;
         }
         if (!write_next(ws)) {
-            return -1;
+            return false;
         }
+    }
+    if (has_output(ws) || ws->closing) {
+        lws_callback_on_writable(ws->wsi);
+    }
+    return true;
+}
+
+static int on_writable(ws_session *ws)
+{
+    if (!write_pending(ws)) {
+        return -1;
     }
     if (ws->closing && ws->reply_head == NULL) {
         lws_close_reason(ws->wsi, ws->close_status, NULL, 0);
         return -1;
     }
-    if (has_output(ws)) {
-        lws_callback_on_writable(ws->wsi);
-    }
-    /* Behind means: libwebsockets still holds a piece that the socket would not take. */
-    bool behind = lws_partial_buffered(ws->wsi) != 0 && has_output(ws);
-    if (!behind) {
-        ws->behind_since_ns = 0;
-    } else if (ws->behind_since_ns == 0) {
-        ws->behind_since_ns = os_clock_ns();
-    }
     return 0;
 }
 
+/*
+ * Writes to every viewer now instead of asking poll() first whether it may: a socket that can take
+ * it, the usual case, then costs one send().  One that cannot keeps its frame with libwebsockets,
+ * and nothing more is written to it before LWS_CALLBACK_SERVER_WRITEABLE.
+ */
 void conn_wake_viewers(room_view *view)
 {
     for (ws_session *ws = view->viewers; ws != NULL; ws = ws->next) {
-        lws_callback_on_writable(ws->wsi);
+        if (!write_pending(ws)) {
+            lws_set_timeout(ws->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+        }
     }
 }
 
@@ -473,7 +481,7 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
     case LWS_CALLBACK_RECEIVE:
         return on_receive(loop, session, in, size_bytes);
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return on_writable(session);
+        return on_writable(&session->u.ws);
     case LWS_CALLBACK_CLOSED:
         on_closed(loop, session);
         return 0;

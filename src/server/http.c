@@ -79,7 +79,7 @@ static int respond(struct lws *wsi, http_session *http, const http_answer *answe
         return -1;
     }
     http->answer = answer->bytes;
-    http->answer_bytes = answer->size_bytes;
+    http->answer_bytes = http->head_only ? 0 : answer->size_bytes;
     http->answer_owner = answer->owner;
     http->answering = true;
     lws_callback_on_writable(wsi);
@@ -391,14 +391,15 @@ static int on_request(server_loop *loop, struct lws *wsi, http_session *http)
     }
     memcpy(path, uri, (size_t)uri_bytes);
     path[uri_bytes] = '\0';
-    if (method == LWSHUMETH_GET) {
+    http->head_only = method == LWSHUMETH_HEAD;
+    if (method == LWSHUMETH_GET || method == LWSHUMETH_HEAD) {
         return route_get(loop, wsi, http, path);
     }
     if (method == LWSHUMETH_POST) {
         return route_post(loop, wsi, http, path);
     }
     http->close_after = true;
-    return respond_error(loop, wsi, http, PROTOCOL_METHOD_NOT_ALLOWED, "use GET or POST");
+    return respond_error(loop, wsi, http, PROTOCOL_METHOD_NOT_ALLOWED, "use GET, HEAD or POST");
 }
 
 static void drop_body(http_session *http)

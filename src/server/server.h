@@ -104,7 +104,7 @@ typedef struct http_session {
     const unsigned char *answer; /* bytes still to write */
     size_t answer_bytes;
     dp_buf *answer_owner; /* reference that keeps `answer`, NULL for static bytes */
-    bool answering, close_after;
+    bool answering, close_after, head_only;
 } http_session;
 
 /* libwebsockets allocates one of these, zeroed, behind every connection. */
