@@ -183,9 +183,19 @@ check_headers() {
   done
 }
 
+# Every setting stands in its manual page with the default that the code has.
+check_settings() {
+  local page=docs/man/danpoold.conf.5 group key value
+  while read -r group key value; do
+    grep -qxF ".It Ic $group.$key Pq ${value:-\\(dq\\(dq}" "$page" ||
+      printf '%s:1: no setting %s.%s with default "%s"\n' "$page" "$group" "$key" "$value"
+  done < <(sed -nE 's/^ +[NS]\((\w+), (\w+), "?([^",]*)"?,.*/\1 \2 \3/p' src/server/config.h)
+}
+
 # Links between our documents lead somewhere; README names every top folder.
 check_docs() {
   local file link target
+  check_settings
   while IFS= read -r file; do
     { grep -oP '\]\(\K[^)#\s]+|<img[^>]+src="\K[^"]+' "$file" || true; } >"$scratch/links"
     while IFS= read -r link; do
