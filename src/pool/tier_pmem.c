@@ -45,10 +45,10 @@
 #include <libpmemobj/pool_base.h>
 
 #include "pool/pmem_file.h"
+#include "pool/pmem_index.h"
 
-#define PMEM_REGION_BYTES      ((size_t)1 << 20)
-#define PMEM_ALIGNMENT_BYTES   64u
-#define PMEM_INDEX_SLOTS_START 256u
+#define PMEM_REGION_BYTES    ((size_t)1 << 20)
+#define PMEM_ALIGNMENT_BYTES 64u
 
 #define ENTRY_TYPE  UINT64_C(0x64616e01) /* an entry; anything else in the heap is not ours */
 #define REGION_TYPE UINT64_C(0x64616e02) /* only ever reserved, so never seen by a walk */
@@ -73,28 +73,11 @@ typedef struct pmem_entry {
     uint8_t payload[];
 } pmem_entry;
 
-typedef struct pmem_node {
-    struct pmem_node *hash_next;
-    struct pmem_node *older;
-    struct pmem_node *newer;
-    pmem_entry *entry; /* NULL while committing */
-    PMEMoid oid;
-    dp_cache_key key;
-    uint64_t sequence;
-    uint32_t holds;
-    bool verified;  /* the checksum was right once since open */
-    bool condemned; /* removed while held: freed by the last release */
-} pmem_node;
-
 typedef struct pmem_tier {
     dp_tier tier;
     PMEMobjpool *pop;
     pthread_mutex_t lock; /* guards everything below, and the nodes' mutable fields */
-    pmem_node **slots;
-    size_t slot_count; /* a power of two */
-    size_t node_count; /* in the table */
-    pmem_node *oldest;
-    pmem_node *newest;
+    pmem_index index;
     uint64_t sequence_next;
 } pmem_tier;
 
@@ -103,7 +86,7 @@ static pmem_tier *pmem_of(dp_tier *tier)
     return (pmem_tier *)tier;
 }
 
-/* --- checksum ----------------------------------------------------------------------------- */
+/* --- checksum --- */
 
 typedef struct fletcher {
     uint32_t low;
@@ -133,71 +116,7 @@ static uint64_t entry_checksum(const pmem_entry *entry)
     return (uint64_t)sum.high << 32 | sum.low;
 }
 
-/* --- index in DRAM; all under the lock ------------------------------------------------------ */
-
-static pmem_node **index_slot(pmem_node **slots, size_t slot_count, const dp_cache_key *key)
-{
-    uint64_t hash;
-    memcpy(&hash, key->bytes, sizeof hash); /* a key is a hash already */
-    return &slots[hash & (slot_count - 1)];
-}
-
-static pmem_node *index_find(const pmem_tier *self, const dp_cache_key *key)
-{
-    pmem_node *node = *index_slot(self->slots, self->slot_count, key);
-    while (node != NULL && memcmp(&node->key, key, sizeof *key) != 0) {
-        node = node->hash_next;
-    }
-    return node;
-}
-
-/* Doubles the table.  Without memory for that the chains just get longer. */
-static void index_grow(pmem_tier *self)
-{
-    size_t slot_count = self->slot_count * 2;
-    pmem_node **slots = os_calloc(slot_count, sizeof *slots);
-    if (slots == NULL) {
-        return;
-    }
-    for (pmem_node *node = self->oldest; node != NULL; node = node->newer) {
-        pmem_node **slot = index_slot(slots, slot_count, &node->key);
-        node->hash_next = *slot;
-        *slot = node;
-    }
-    os_free(self->slots);
-    self->slots = slots;
-    self->slot_count = slot_count;
-}
-
-/* Adds `node`, whose sequence is the highest in the list. */
-static void index_add(pmem_tier *self, pmem_node *node)
-{
-    DP_ASSERT(self->newest == NULL || self->newest->sequence <= node->sequence);
-    if (self->node_count >= self->slot_count) {
-        index_grow(self);
-    }
-    pmem_node **slot = index_slot(self->slots, self->slot_count, &node->key);
-    node->hash_next = *slot;
-    *slot = node;
-    node->older = self->newest;
-    node->newer = NULL;
-    *(self->newest != NULL ? &self->newest->newer : &self->oldest) = node;
-    self->newest = node;
-    self->node_count++;
-}
-
-static void index_remove(pmem_tier *self, pmem_node *node)
-{
-    pmem_node **link = index_slot(self->slots, self->slot_count, &node->key);
-    while (*link != node) {
-        DP_ASSERT(*link != NULL);
-        link = &(*link)->hash_next;
-    }
-    *link = node->hash_next;
-    *(node->older != NULL ? &node->older->newer : &self->oldest) = node->newer;
-    *(node->newer != NULL ? &node->newer->older : &self->newest) = node->older;
-    self->node_count--;
-}
+/* --- nodes --- */
 
 /* Frees the bytes and the node; nobody else may know it any more.  Outside the lock. */
 static void node_free(pmem_node *node)
@@ -214,7 +133,7 @@ static bool node_unhold(pmem_node *node)
     return node->condemned && node->holds == 0;
 }
 
-/* --- regions ---------------------------------------------------------------------------------- */
+/* --- regions --- */
 
 /* A region is a reservation for good: never published, so a crash leaves nothing to free. */
 static dp_status pmem_region_get(dp_tier *tier, size_t size_bytes, tier_region *out)
@@ -245,7 +164,7 @@ static void pmem_region_put(dp_tier *tier, const tier_region *region)
     os_free(action);
 }
 
-/* --- store ------------------------------------------------------------------------------------ */
+/* --- store --- */
 
 static void entry_fill(pmem_entry *entry, const pmem_node *node, const tier_object *object)
 {
@@ -297,13 +216,14 @@ static dp_status pmem_commit(dp_tier *tier, const dp_cache_key *key, const tier_
     }
     node->key = *key;
     os_lock(&self->lock);
-    if (index_find(self, key) != NULL) {
+    if (pmem_index_find(&self->index, key) != NULL) {
         os_unlock(&self->lock);
         os_free(node);
         return DP_ERR_EXISTS;
     }
     node->sequence = self->sequence_next++;
-    index_add(self, node); /* claims the key; not found by anybody until `entry` is set */
+    pmem_index_add(&self->index,
+                   node); /* claims the key; not found by anybody until `entry` is set */
     os_unlock(&self->lock);
 
     pmem_node made = *node; /* the node itself is only written under the lock */
@@ -315,7 +235,7 @@ static dp_status pmem_commit(dp_tier *tier, const dp_cache_key *key, const tier_
         node->entry = made.entry;
         node->verified = true;
     } else {
-        index_remove(self, node);
+        pmem_index_remove(&self->index, node);
     }
     os_unlock(&self->lock);
     if (status != DP_OK) {
@@ -372,7 +292,7 @@ static dp_status pmem_find(dp_tier *tier, const dp_cache_key *key, tier_object *
 {
     pmem_tier *self = pmem_of(tier);
     os_lock(&self->lock);
-    pmem_node *node = index_find(self, key);
+    pmem_node *node = pmem_index_find(&self->index, key);
     if (node == NULL || node->entry == NULL) {
         os_unlock(&self->lock);
         return DP_ERR_NOT_FOUND;
@@ -391,12 +311,12 @@ static dp_status pmem_remove(dp_tier *tier, const dp_cache_key *key, size_t *siz
 {
     pmem_tier *self = pmem_of(tier);
     os_lock(&self->lock);
-    pmem_node *node = index_find(self, key);
+    pmem_node *node = pmem_index_find(&self->index, key);
     if (node == NULL || node->entry == NULL) {
         os_unlock(&self->lock);
         return DP_ERR_NOT_FOUND;
     }
-    index_remove(self, node);
+    pmem_index_remove(&self->index, node);
     node->condemned = true;
     bool held = node->holds > 0;
     node->holds++; /* ours, so that no release frees it under the persist below */
@@ -419,7 +339,7 @@ static void pmem_each(dp_tier *tier,
     pmem_tier *self = pmem_of(tier);
     os_lock(&self->lock);
     bool more = true;
-    for (pmem_node *node = self->oldest; node != NULL && more; node = node->newer) {
+    for (pmem_node *node = self->index.oldest; node != NULL && more; node = node->newer) {
         if (node->entry != NULL) {
             tier_object object = node_object(node);
             more = visit(user, &node->key, &object);
@@ -428,18 +348,18 @@ static void pmem_each(dp_tier *tier,
     os_unlock(&self->lock);
 }
 
-/* --- open and close --------------------------------------------------------------------------- */
+/* --- open and close --- */
 
 static void pmem_close(dp_tier *tier)
 {
     pmem_tier *self = pmem_of(tier);
-    for (pmem_node *node = self->oldest; node != NULL;) {
+    for (pmem_node *node = self->index.oldest; node != NULL;) {
         pmem_node *next = node->newer;
         DP_ASSERT(node->holds == 0); /* a buffer over this entry is still out */
         os_free(node);
         node = next;
     }
-    os_free(self->slots);
+    pmem_index_close(&self->index);
     os_mutex_destroy(&self->lock);
     pmemobj_close(self->pop);
     os_free(self);
@@ -486,7 +406,7 @@ typedef struct node_array {
 static bool array_add(node_array *array, PMEMoid oid)
 {
     if (array->count == array->room) {
-        size_t room = array->room == 0 ? PMEM_INDEX_SLOTS_START : array->room * 2;
+        size_t room = array->room == 0 ? 256 : array->room * 2;
         pmem_node **at = os_calloc(room, sizeof *at);
         if (at == NULL) {
             return false;
@@ -532,9 +452,7 @@ static bool collect(pmem_tier *self, node_array *array)
 static dp_status rebuild(pmem_tier *self)
 {
     node_array array = {0};
-    self->slot_count = PMEM_INDEX_SLOTS_START;
-    self->slots = os_calloc(self->slot_count, sizeof *self->slots);
-    if (self->slots == NULL || !collect(self, &array)) {
+    if (!pmem_index_open(&self->index) || !collect(self, &array)) {
         for (size_t i = 0; i < array.count; i++) {
             os_free(array.at[i]);
         }
@@ -545,12 +463,12 @@ static dp_status rebuild(pmem_tier *self)
         qsort(array.at, array.count, sizeof *array.at, node_compare);
     }
     for (size_t i = 0; i < array.count; i++) {
-        pmem_node *twin = index_find(self, &array.at[i]->key);
+        pmem_node *twin = pmem_index_find(&self->index, &array.at[i]->key);
         if (twin != NULL) {
-            index_remove(self, twin);
+            pmem_index_remove(&self->index, twin);
             node_free(twin);
         }
-        index_add(self, array.at[i]);
+        pmem_index_add(&self->index, array.at[i]);
         self->sequence_next = array.at[i]->sequence + 1;
     }
     os_free(array.at);
@@ -563,7 +481,7 @@ static void pmem_describe(pmem_tier *self)
     bool real = pmem_is_pmem(self->pop, PMEM_FILE_BYTES_MIN) != 0;
     snprintf(info->detail, sizeof info->detail, "%s, %zu entries found",
              real ? "persistent-memory hardware" : "file-backed, not persistent-memory hardware",
-             self->node_count);
+             self->index.count);
 }
 
 dp_status tier_pmem_open(const tier_open_args *args, char detail[96], dp_tier **out)

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where an entry's copies are, and how room is made for them: the half of the cache that moves
+ * bytes between host memory and the store.
+ *
+ * Bounds: one call demotes at most CACHE_STEPS_MAX entries, and frees pmem in at most
+ * CACHE_ROUNDS_MAX rounds of as many; what that does not settle, the next insert goes on with.
+ */
+#include "pool/cache_internal.h"
+
+#include <string.h>
+
+#include "pool/os.h"
+
+#define CACHE_STEPS_MAX  32u
+#define CACHE_ROUNDS_MAX 4u
+
+/* --- copies; all under the lock --- */
+
+/* Takes one reference over. */
+void cache_host_attach(dp_cache *cache, cache_entry *entry, dp_buf *buf)
+{
+    DP_ASSERT(entry->buf == NULL);
+    entry->buf = buf;
+    evict_add(&cache->host, &entry->host_node, entry->priority, entry->size_bytes);
+    cache->stats.entries[dp_buf_tier(buf)]++;
+    cache->stats.bytes[dp_buf_tier(buf)] += entry->size_bytes;
+}
+
+void cache_host_drop(dp_cache *cache, cache_entry *entry)
+{
+    DP_ASSERT(entry->buf != NULL);
+    cache->stats.entries[dp_buf_tier(entry->buf)]--;
+    cache->stats.bytes[dp_buf_tier(entry->buf)] -= entry->size_bytes;
+    evict_remove(&cache->host, &entry->host_node);
+    dp_put(entry->buf);
+    entry->buf = NULL;
+}
+
+void cache_pmem_attach(dp_cache *cache, cache_entry *entry)
+{
+    DP_ASSERT(!entry->stored);
+    entry->stored = true;
+    evict_add(&cache->pmem, &entry->pmem_node, entry->priority, entry->size_bytes);
+}
+
+void cache_view_drop(cache_entry *entry)
+{
+    dp_put(entry->view);
+    entry->view = NULL;
+}
+
+static void busy_end(dp_cache *cache, cache_entry *entry)
+{
+    DP_ASSERT(entry->busy);
+    entry->busy = false;
+    pthread_cond_broadcast(&cache->idle);
+}
+
+/* Who holds the stored bytes keeps them: that is the tier's promise. */
+bool cache_pmem_drop(dp_cache *cache, cache_entry *entry)
+{
+    DP_ASSERT(entry->stored && !entry->busy);
+    entry->busy = true;
+    entry->gone = entry->buf == NULL;
+    entry->stored = false;
+    evict_remove(&cache->pmem, &entry->pmem_node);
+    cache_view_drop(entry);
+    os_unlock(&cache->lock);
+    (void)tier_store_remove(cache->store, &entry->key, NULL);
+    os_lock(&cache->lock);
+    busy_end(cache, entry);
+    bool gone = entry->gone;
+    if (gone) {
+        cache_discard(cache, entry);
+    }
+    return gone;
+}
+
+/* --- victims --- */
+
+static evict_verdict judge_host(void *user, evict_node *node)
+{
+    (void)user;
+    const cache_entry *entry = LIST_OF(node, cache_entry, host_node);
+    if (entry->busy) {
+        return EVICT_PASS;
+    }
+    /* Under the lock a count of one cannot grow: only a lookup could make it two. */
+    return buf_references(entry->buf) == 1 ? EVICT_TAKE : EVICT_USED;
+}
+
+/* As above, but only those whose host copy can go without writing anything. */
+static evict_verdict judge_host_stored(void *user, evict_node *node)
+{
+    const cache_entry *entry = LIST_OF(node, cache_entry, host_node);
+    return entry->stored ? judge_host(user, node) : EVICT_PASS;
+}
+
+static evict_verdict judge_pmem(void *user, evict_node *node)
+{
+    (void)user;
+    const cache_entry *entry = LIST_OF(node, cache_entry, pmem_node);
+    if (entry->busy) {
+        return EVICT_PASS;
+    }
+    return entry->view == NULL || buf_references(entry->view) == 1 ? EVICT_TAKE : EVICT_USED;
+}
+
+/*
+ * Frees at least size_bytes of pmem, from entries that are worth no more than `priority`.  False
+ * when it did not get that far.
+ */
+static bool pmem_evict(dp_cache *cache, dp_priority priority, size_t size_bytes)
+{
+    size_t freed_bytes = 0;
+    os_lock(&cache->lock);
+    for (unsigned step = 0; step < CACHE_STEPS_MAX && freed_bytes < size_bytes; step++) {
+        evict_node *node = evict_victim(&cache->pmem, priority, judge_pmem, NULL);
+        if (node == NULL) {
+            break;
+        }
+        freed_bytes += node->size_bytes;
+        cache->stats.dropped += cache_pmem_drop(cache, LIST_OF(node, cache_entry, pmem_node));
+    }
+    os_unlock(&cache->lock);
+    return freed_bytes >= size_bytes;
+}
+
+/* Books room under pmem_bytes_max; *missing_bytes says how much must go first when it does not. */
+static bool pmem_book(dp_cache *cache, size_t size_bytes, size_t *missing_bytes)
+{
+    os_lock(&cache->lock);
+    size_t used_bytes = cache->pmem.bytes + cache->pmem_bytes_coming;
+    bool fits =
+        size_bytes <= cache->pmem_bytes_max && used_bytes <= cache->pmem_bytes_max - size_bytes;
+    if (fits) {
+        cache->pmem_bytes_coming += size_bytes;
+    } else if (size_bytes <= cache->pmem_bytes_max) {
+        *missing_bytes = used_bytes - (cache->pmem_bytes_max - size_bytes);
+    }
+    os_unlock(&cache->lock);
+    return fits;
+}
+
+/* Writes to the store, making room for it first and again when the store says it is full. */
+static dp_status pmem_write(dp_cache *cache, const cache_entry *entry, const void *data)
+{
+    tier_object object = {.data = data,
+                          .size_bytes = entry->size_bytes,
+                          .priority = entry->priority,
+                          .kind = entry->kind,
+                          .meta_bytes = entry->meta_bytes};
+    memcpy(object.meta, entry->meta, entry->meta_bytes);
+    dp_status status = DP_ERR_QUOTA;
+    for (unsigned round = 0; round < CACHE_ROUNDS_MAX; round++) {
+        size_t missing_bytes = 0;
+        if (pmem_book(cache, entry->size_bytes, &missing_bytes)) {
+            status = tier_store_commit(cache->store, &entry->key, &object);
+            if (status == DP_OK) {
+                return status; /* stays booked until cache_commit_end() puts it on the list */
+            }
+            os_lock(&cache->lock);
+            cache->pmem_bytes_coming -= entry->size_bytes;
+            os_unlock(&cache->lock);
+            missing_bytes = entry->size_bytes;
+        }
+        bool full = status == DP_ERR_NOMEM || status == DP_ERR_QUOTA;
+        if (!full || missing_bytes == 0 || !pmem_evict(cache, entry->priority, missing_bytes)) {
+            break;
+        }
+    }
+    return status;
+}
+
+/* The store reads host memory; what only a device sees is fetched first. */
+dp_status cache_commit(dp_cache *cache, const cache_entry *entry)
+{
+    const void *data = dp_buf_data(entry->buf);
+    if (data != NULL) {
+        return pmem_write(cache, entry, data);
+    }
+    void *copy = os_aligned(64, entry->size_bytes);
+    if (copy == NULL) {
+        return DP_ERR_NOMEM;
+    }
+    dp_status status = dp_buf_read(entry->buf, 0, copy, entry->size_bytes);
+    if (status == DP_OK) {
+        status = pmem_write(cache, entry, copy);
+    }
+    os_free(copy);
+    return status;
+}
+
+/* Under the lock, after cache_commit(): the entry stops being busy. */
+void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status)
+{
+    if (status == DP_OK) {
+        cache->pmem_bytes_coming -= entry->size_bytes;
+        cache_pmem_attach(cache, entry);
+    }
+    busy_end(cache, entry);
+}
+
+/* Lets one host copy go, to pmem where there is one.  Called with the lock, which it gives up. */
+static void host_demote(dp_cache *cache, cache_entry *entry)
+{
+    if (!entry->stored && cache->store != NULL) {
+        entry->busy = true;
+        os_unlock(&cache->lock);
+        dp_status status = cache_commit(cache, entry);
+        os_lock(&cache->lock);
+        cache_commit_end(cache, entry, status);
+        if (buf_references(entry->buf) > 1) {
+            return; /* looked up meanwhile: dropping our reference would free nothing */
+        }
+    }
+    cache_host_drop(cache, entry);
+    if (entry->stored) {
+        cache->stats.demoted++;
+    } else {
+        cache->stats.dropped++;
+        cache_discard(cache, entry);
+    }
+}
+
+void cache_host_make_room(dp_cache *cache)
+{
+    os_lock(&cache->lock);
+    for (unsigned step = 0; step < CACHE_STEPS_MAX; step++) {
+        evict_node *node = NULL;
+        if (cache->host.bytes > cache->host_bytes_max) {
+            node = evict_victim(&cache->host, DP_PRIORITY_HIGH, judge_host, NULL);
+        }
+        if (node == NULL) {
+            break;
+        }
+        host_demote(cache, LIST_OF(node, cache_entry, host_node));
+    }
+    os_unlock(&cache->lock);
+}
+
+bool cache_host_fits(dp_cache *cache, dp_priority priority, size_t size_bytes)
+{
+    if (size_bytes > cache->host_bytes_max) {
+        return false;
+    }
+    size_t room_bytes = cache->host_bytes_max - size_bytes;
+    for (unsigned step = 0; step < CACHE_STEPS_MAX && cache->host.bytes > room_bytes; step++) {
+        evict_node *node = evict_victim(&cache->host, priority, judge_host_stored, NULL);
+        if (node == NULL) {
+            break;
+        }
+        cache_host_drop(cache, LIST_OF(node, cache_entry, host_node));
+        cache->stats.demoted++;
+    }
+    return cache->host.bytes <= room_bytes;
+}
