@@ -87,7 +87,7 @@ size_t os_page_bytes(void)
     return bytes > 0 ? (size_t)bytes : 4096;
 }
 
-uint64_t os_now_ns(void)
+uint64_t os_clock_ns(void)
 {
     struct timespec now;
     DP_ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);

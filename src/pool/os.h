@@ -48,7 +48,7 @@ void os_pages_unmap(void *pages, size_t size_bytes);
 size_t os_page_bytes(void);
 
 /* Nanoseconds on the monotonic clock. */
-uint64_t os_now_ns(void);
+uint64_t os_clock_ns(void);
 
 /* Mutexes that assert instead of returning: an error of theirs is always ours. */
 void os_mutex_init(pthread_mutex_t *mutex);

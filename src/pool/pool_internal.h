@@ -41,4 +41,13 @@ uint32_t buf_references(const dp_buf *buf);
 dp_status pool_create_over(const dp_pool_config *config, dp_tier *tiers[DP_TIER_COUNT],
                            dp_pool **out);
 
+/* DP_OK, or why dp_get() would refuse the request whatever the tiers hold. */
+dp_status buf_request_check(const dp_request *request);
+
+/*
+ * For tests, while no other thread is in a call: walks every slab and magazine and asserts that
+ * each free block is in one place once, and that blocks out = buffers held + blocks at rest.
+ */
+void pool_check(dp_pool *pool);
+
 #endif

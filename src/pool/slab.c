@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rung 2: regions into runs into blocks; slab.h draws the picture.
+ *
+ * Invariants, which slab_check() walks:
+ *   run      total == live + free_count + (total - fresh), live the blocks that are out;
+ *            it is on its class's list exactly while it has a block to give
+ *   region   `busy` is the disjoint union of its runs' units; it is on `full` exactly while no unit
+ *            is free; a huge region has no units and one run of one block
+ *   slab     capacity is the sum over open, full, huge and kept regions
+ *
+ * Watermark: a region whose last run ends stays only while empty regions are no more than one
+ * eighth of the capacity, or one region; above that it goes back to the tier at once.  A run ends
+ * with its last block: the depots above (rung 3) already keep a burst's worth of each class.
+ *
+ * First fit over the open regions; one that became empty goes to the back, so that it stays empty.
+ */
+#include "pool/slab.h"
+
+#include "pool/list.h"
+
+#define UNITS_MAX        64u /* bits of slab_region.busy */
+#define RUN_UNITS_MAX    16u /* as much as a run takes to waste less at its end */
+#define HUGE_ROUND_BYTES ((size_t)4096)
+
+typedef struct slab_region {
+    list_node link; /* in slab.open, .full, .huge or .kept */
+    list_node runs;
+    tier_region memory;
+    uint64_t busy;    /* units that belong to a run */
+    uint64_t touched; /* units that belonged to one at some time */
+    unsigned units;   /* 0: huge */
+} slab_region;
+
+struct slab_run {
+    list_node link;        /* in slab.partial[size_class] while it has a block to give */
+    list_node region_link; /* in region->runs */
+    slab_region *region;
+    dp_buf *free; /* chain of blocks that came back */
+    uint32_t free_count;
+    uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
+    uint32_t total;
+    uint32_t stride_bytes;
+    size_t offset_bytes; /* of the first block in the region */
+    uint64_t unit_bits;  /* 0: huge */
+    uint8_t size_class;
+    bool touched; /* its memory was another run's before: no block of it counts as fresh */
+    /* the descriptors follow, aligned to 64 */
+};
+
+struct slab {
+    pthread_mutex_t lock;
+    dp_tier *tier;
+    dp_pool *pool;
+    size_t alignment_bytes;
+    size_t region_bytes;
+    size_t unit_bytes;
+    size_t block_bytes_max; /* larger ones are huge */
+    list_node open;
+    list_node full;
+    list_node huge; /* out */
+    list_node kept; /* huge, free; the latest in front */
+    unsigned kept_count;
+    size_t kept_bytes;
+    size_t empty_bytes; /* in open regions without runs */
+    slab_stats stats;
+    list_node partial[SIZE_CLASS_COUNT];
+};
+
+#define RUN_HEADER_BYTES ((sizeof(slab_run) + 63u) & ~(size_t)63u)
+
+static dp_buf *run_bufs(slab_run *run)
+{
+    return (dp_buf *)(void *)((char *)run + RUN_HEADER_BYTES);
+}
+
+static bool run_has_block(const slab_run *run)
+{
+    return run->free != NULL || run->fresh < run->total;
+}
+
+static slab_region *region_of(list_node *node)
+{
+    return LIST_OF(node, slab_region, link);
+}
+
+/* `count` ones; count is 1 .. 64, and a shift by 64 is undefined. */
+static uint64_t bits_of(unsigned count)
+{
+    return ~(uint64_t)0 >> (64u - count);
+}
+
+dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
+{
+    slab *self = os_calloc(1, sizeof *self);
+    if (self == NULL)
+        return DP_ERR_NOMEM;
+    self->tier = tier;
+    self->pool = pool;
+    self->alignment_bytes = tier->info.alignment_bytes;
+    if (self->alignment_bytes < SIZE_CLASS_STEP_BYTES)
+        self->alignment_bytes = SIZE_CLASS_STEP_BYTES;
+    DP_ASSERT((self->alignment_bytes & (self->alignment_bytes - 1)) == 0);
+    DP_ASSERT(self->alignment_bytes <= HUGE_ROUND_BYTES);
+    self->unit_bytes = SLAB_UNIT_BYTES;
+    while (tier->region_bytes_default > self->unit_bytes * UNITS_MAX)
+        self->unit_bytes *= 2;
+    self->region_bytes = os_align_up(tier->region_bytes_default, self->unit_bytes);
+    if (self->region_bytes == 0)
+        self->region_bytes = self->unit_bytes;
+    self->block_bytes_max = self->region_bytes / 2;
+    if (self->block_bytes_max > SLAB_BLOCK_BYTES_MAX)
+        self->block_bytes_max = SLAB_BLOCK_BYTES_MAX;
+    os_mutex_init(&self->lock);
+    list_init(&self->open);
+    list_init(&self->full);
+    list_init(&self->huge);
+    list_init(&self->kept);
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++)
+        list_init(&self->partial[i]);
+    *out = self;
+    return DP_OK;
+}
+
+unsigned slab_class_of(const slab *self, size_t size_bytes)
+{
+    return size_class_of(os_align_up(size_bytes, self->alignment_bytes));
+}
+
+/* ---- regions ---- */
+
+/* Calls the tier; the new region is on no list yet. */
+static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
+{
+    slab_region *region = os_calloc(1, sizeof *region);
+    if (region == NULL)
+        return DP_ERR_NOMEM;
+    self->stats.region_calls++;
+    dp_status status = tier_region_get(self->tier, size_bytes, &region->memory);
+    if (status != DP_OK) {
+        os_free(region);
+        return status;
+    }
+    DP_ASSERT(region->memory.size_bytes >= size_bytes);
+    list_init(&region->link);
+    list_init(&region->runs);
+    self->stats.capacity_bytes += region->memory.size_bytes;
+    *out = region;
+    return DP_OK;
+}
+
+static void region_give_back(slab *self, slab_region *region)
+{
+    DP_ASSERT(list_is_empty(&region->runs));
+    list_remove(&region->link);
+    self->stats.region_calls++;
+    self->stats.capacity_bytes -= region->memory.size_bytes;
+    tier_region_put(self->tier, &region->memory);
+    os_free(region);
+}
+
+static void kept_give_back(slab *self, slab_region *region)
+{
+    slab_run *run = LIST_OF(region->runs.next, slab_run, region_link);
+    self->kept_count--;
+    self->kept_bytes -= region->memory.size_bytes;
+    list_remove(&run->region_link);
+    os_free(run);
+    region_give_back(self, region);
+}
+
+static void empty_give_back(slab *self, slab_region *region)
+{
+    self->empty_bytes -= region->memory.size_bytes;
+    region_give_back(self, region);
+}
+
+static void trim(slab *self)
+{
+    while (!list_is_empty(&self->kept))
+        kept_give_back(self, region_of(self->kept.previous));
+    for (list_node *node = self->open.next; node != &self->open;) {
+        slab_region *region = region_of(node);
+        node = node->next;
+        if (region->busy == 0)
+            empty_give_back(self, region);
+    }
+}
+
+/* As region_take; a tier that is full is asked again once what we keep unused has gone back. */
+static dp_status region_take_or_trim(slab *self, size_t size_bytes, slab_region **out)
+{
+    dp_status status = region_take(self, size_bytes, out);
+    if (status == DP_OK || self->kept_bytes + self->empty_bytes == 0)
+        return status;
+    trim(self);
+    return region_take(self, size_bytes, out);
+}
+
+static dp_status region_open(slab *self, slab_region **out)
+{
+    slab_region *region = NULL;
+    dp_status status = region_take_or_trim(self, self->region_bytes, &region);
+    if (status != DP_OK)
+        return status;
+    region->units = (unsigned)(self->region_bytes / self->unit_bytes);
+    list_push_front(&self->open, &region->link);
+    self->empty_bytes += region->memory.size_bytes;
+    *out = region;
+    return DP_OK;
+}
+
+/* The first place for `bits` (ones from bit 0 up) among the free units, or false. */
+static bool region_fit(const slab_region *region, uint64_t bits, unsigned units, unsigned *at)
+{
+    for (unsigned i = 0; i + units <= region->units; i++) {
+        if ((region->busy & (bits << i)) == 0) {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static dp_status units_take(slab *self, unsigned units, slab_region **out, unsigned *at)
+{
+    uint64_t bits = bits_of(units);
+    slab_region *region = NULL;
+    LIST_EACH(node, &self->open)
+    {
+        if (region_fit(region_of(node), bits, units, at)) {
+            region = region_of(node);
+            break;
+        }
+    }
+    if (region == NULL) {
+        dp_status status = region_open(self, &region);
+        if (status != DP_OK)
+            return status;
+        *at = 0;
+    }
+    if (region->busy == 0)
+        self->empty_bytes -= region->memory.size_bytes;
+    region->busy |= bits << *at;
+    if (region->busy == bits_of(region->units)) {
+        list_remove(&region->link);
+        list_push_front(&self->full, &region->link);
+    }
+    *out = region;
+    return DP_OK;
+}
+
+static void units_give_back(slab *self, slab_region *region, uint64_t unit_bits)
+{
+    DP_ASSERT((region->busy & unit_bits) == unit_bits);
+    bool was_full = region->busy == bits_of(region->units);
+    region->busy &= ~unit_bits;
+    if (region->busy != 0) {
+        if (was_full) {
+            list_remove(&region->link);
+            list_push_front(&self->open, &region->link);
+        }
+        return;
+    }
+    list_remove(&region->link);
+    list_push_back(&self->open, &region->link);
+    self->empty_bytes += region->memory.size_bytes;
+    if (self->empty_bytes > region->memory.size_bytes &&
+        self->empty_bytes > self->stats.capacity_bytes / 8)
+        empty_give_back(self, region);
+}
+
+/* ---- runs ---- */
+
+/* How many units a run of such blocks takes: the fewest that waste at most 1/16 at their end. */
+static unsigned run_units(const slab *self, size_t stride_bytes)
+{
+    unsigned least = (unsigned)((stride_bytes + self->unit_bytes - 1) / self->unit_bytes);
+    unsigned most = (unsigned)(self->region_bytes / self->unit_bytes);
+    if (most > RUN_UNITS_MAX && least <= RUN_UNITS_MAX)
+        most = RUN_UNITS_MAX;
+    unsigned best = least;
+    size_t best_ratio = SIZE_MAX; /* waste in 1/1024 of the run */
+    for (unsigned units = least; units <= most; units++) {
+        size_t bytes = units * self->unit_bytes;
+        size_t ratio = bytes % stride_bytes * 1024 / bytes;
+        if (ratio < best_ratio) {
+            best = units;
+            best_ratio = ratio;
+        }
+        if (best_ratio <= 64)
+            break;
+    }
+    return best;
+}
+
+/* A run with nothing taken; descriptors are written when their block is first taken. */
+static slab_run *run_alloc(unsigned size_class, uint32_t total)
+{
+    slab_run *run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
+    if (run == NULL)
+        return NULL;
+    *run = (slab_run){
+        .total = total,
+        .stride_bytes = (uint32_t)size_class_bytes(size_class),
+        .size_class = (uint8_t)size_class,
+    };
+    list_init(&run->link);
+    list_init(&run->region_link);
+    return run;
+}
+
+static dp_status run_create(slab *self, unsigned size_class, slab_run **out)
+{
+    size_t stride = size_class_bytes(size_class);
+    unsigned units = run_units(self, stride);
+    slab_run *run = run_alloc(size_class, (uint32_t)(units * self->unit_bytes / stride));
+    if (run == NULL)
+        return DP_ERR_NOMEM;
+    unsigned at = 0;
+    dp_status status = units_take(self, units, &run->region, &at);
+    if (status != DP_OK) {
+        os_free(run);
+        return status;
+    }
+    run->unit_bits = bits_of(units) << at;
+    run->offset_bytes = at * self->unit_bytes;
+    run->touched = (run->region->touched & run->unit_bits) != 0;
+    run->region->touched |= run->unit_bits;
+    list_push_front(&run->region->runs, &run->region_link);
+    list_push_front(&self->partial[size_class], &run->link);
+    *out = run;
+    return DP_OK;
+}
+
+/* A region with one block in it, kept from an earlier one of that class or new from the tier. */
+static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
+{
+    LIST_EACH(node, &self->kept)
+    {
+        slab_region *region = region_of(node);
+        slab_run *run = LIST_OF(region->runs.next, slab_run, region_link);
+        if (run->size_class == size_class) {
+            self->kept_count--;
+            self->kept_bytes -= region->memory.size_bytes;
+            list_remove(&region->link);
+            list_push_front(&self->huge, &region->link);
+            *out = run;
+            return DP_OK;
+        }
+    }
+    slab_run *run = run_alloc(size_class, 1);
+    if (run == NULL)
+        return DP_ERR_NOMEM;
+    size_t bytes = os_align_up(size_class_bytes(size_class), HUGE_ROUND_BYTES);
+    dp_status status = region_take_or_trim(self, bytes, &run->region);
+    if (status != DP_OK) {
+        os_free(run);
+        return status;
+    }
+    list_push_front(&run->region->runs, &run->region_link);
+    list_push_front(&self->huge, &run->region->link);
+    *out = run;
+    return DP_OK;
+}
+
+static void run_end(slab *self, slab_run *run)
+{
+    slab_region *region = run->region;
+    if (run->unit_bits != 0) {
+        list_remove(&run->link);
+        list_remove(&run->region_link);
+        units_give_back(self, region, run->unit_bits);
+        os_free(run);
+        return;
+    }
+    list_remove(&region->link);
+    list_push_front(&self->kept, &region->link);
+    self->kept_count++;
+    self->kept_bytes += region->memory.size_bytes;
+    while (self->kept_count > SLAB_HUGE_KEPT_MAX || self->kept_bytes > SLAB_HUGE_KEPT_BYTES_MAX)
+        kept_give_back(self, region_of(self->kept.previous));
+}
+
+/* ---- blocks ---- */
+
+static dp_buf *buf_construct(const slab *self, slab_run *run, uint32_t index)
+{
+    const tier_region *memory = &run->region->memory;
+    size_t offset = run->offset_bytes + (size_t)index * run->stride_bytes;
+    dp_buf *buf = &run_bufs(run)[index];
+    *buf = (dp_buf){
+        .capacity_bytes = run->stride_bytes,
+        .size_class = run->size_class,
+        .tier = (uint8_t)self->tier->info.id,
+        .flags = run->touched ? BUF_USED : 0,
+        .host = memory->host == NULL ? NULL : (char *)memory->host + offset,
+        .device = memory->device == 0 ? 0 : memory->device + offset,
+        .pool = self->pool,
+        .run = run,
+    };
+    return buf;
+}
+
+static dp_buf *run_take(const slab *self, slab_run *run)
+{
+    dp_buf *buf = run->free;
+    if (buf == NULL)
+        return buf_construct(self, run, run->fresh++);
+    run->free = buf->next;
+    run->free_count--;
+    return buf;
+}
+
+dp_status slab_get(slab *self, unsigned size_class, unsigned want, dp_buf **chain, unsigned *got)
+{
+    size_t block_bytes = size_class_bytes(size_class);
+    DP_ASSERT(want > 0 && block_bytes % self->alignment_bytes == 0);
+    list_node *partial = &self->partial[size_class];
+    dp_buf *head = NULL;
+    unsigned count = 0;
+    dp_status status = DP_OK;
+    os_lock(&self->lock);
+    while (count < want) {
+        slab_run *run = NULL;
+        if (!list_is_empty(partial))
+            run = LIST_OF(partial->next, slab_run, link);
+        else if (count > 0)
+            break; /* a batch ends where it would cost a new run */
+        else if (block_bytes <= self->block_bytes_max)
+            status = run_create(self, size_class, &run);
+        else
+            status = huge_create(self, size_class, &run);
+        if (run == NULL)
+            break;
+        while (count < want && run_has_block(run)) {
+            dp_buf *buf = run_take(self, run);
+            buf->next = head;
+            head = buf;
+            count++;
+        }
+        if (!run_has_block(run))
+            list_remove(&run->link);
+    }
+    self->stats.live_blocks += count;
+    os_unlock(&self->lock);
+    if (count == 0)
+        return status;
+    *chain = head;
+    *got = count;
+    return DP_OK;
+}
+
+void slab_put(slab *self, dp_buf *chain)
+{
+    os_lock(&self->lock);
+    while (chain != NULL) {
+        dp_buf *buf = chain;
+        slab_run *run = buf->run;
+        chain = buf->next;
+        DP_ASSERT(run->free_count < run->fresh);
+        if (run->unit_bits != 0 && !run_has_block(run))
+            list_push_front(&self->partial[run->size_class], &run->link);
+        buf->next = run->free;
+        run->free = buf;
+        run->free_count++;
+        self->stats.live_blocks--;
+        if (run->free_count == run->fresh)
+            run_end(self, run);
+    }
+    os_unlock(&self->lock);
+}
+
+void slab_trim(slab *self)
+{
+    os_lock(&self->lock);
+    trim(self);
+    os_unlock(&self->lock);
+}
+
+void slab_destroy(slab *self)
+{
+    if (self == NULL)
+        return;
+    trim(self);
+    DP_ASSERT(self->stats.live_blocks == 0);
+    DP_ASSERT(self->stats.capacity_bytes == 0);
+    os_mutex_destroy(&self->lock);
+    os_free(self);
+}
+
+const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes)
+{
+    slab_run *run = buf->run;
+    size_t index = (size_t)(buf - run_bufs(run));
+    *offset_bytes = run->offset_bytes + index * run->stride_bytes;
+    return &run->region->memory;
+}
+
+void slab_stats_read(slab *self, slab_stats *out)
+{
+    os_lock(&self->lock);
+    *out = self->stats;
+    out->empty_bytes = self->empty_bytes + self->kept_bytes;
+    os_unlock(&self->lock);
+}
+
+/* ---- the walker ---- */
+
+/* Each free block is in the chain once, was taken before, and belongs to this run. */
+static uint64_t run_check(slab_run *run)
+{
+    uint32_t seen = 0;
+    for (dp_buf *buf = run->free; buf != NULL; buf = buf->next) {
+        DP_ASSERT(buf->run == run);
+        DP_ASSERT((size_t)(buf - run_bufs(run)) < run->fresh);
+        DP_ASSERT((buf->flags & BUF_MARK) == 0);
+        DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
+        buf->flags |= BUF_MARK;
+        seen++;
+    }
+    for (dp_buf *buf = run->free; buf != NULL; buf = buf->next)
+        buf->flags &= (uint8_t)~BUF_MARK;
+    DP_ASSERT(seen == run->free_count);
+    DP_ASSERT(run->fresh <= run->total && run->free_count <= run->fresh);
+    size_t end = run->offset_bytes + (size_t)run->total * run->stride_bytes;
+    DP_ASSERT(end <= run->region->memory.size_bytes);
+    bool listed = !list_is_empty(&run->link);
+    DP_ASSERT(run->unit_bits == 0 || listed == run_has_block(run));
+    return run->fresh - run->free_count;
+}
+
+static uint64_t region_check(slab_region *region)
+{
+    uint64_t bits = 0;
+    uint64_t live = 0;
+    LIST_EACH(node, &region->runs)
+    {
+        slab_run *run = LIST_OF(node, slab_run, region_link);
+        DP_ASSERT(run->region == region);
+        DP_ASSERT((bits & run->unit_bits) == 0);
+        bits |= run->unit_bits;
+        live += run_check(run);
+    }
+    DP_ASSERT(bits == region->busy);
+    DP_ASSERT((region->busy & ~region->touched) == 0);
+    return live;
+}
+
+void slab_check(slab *self)
+{
+    uint64_t live = 0;
+    size_t capacity = 0;
+    size_t empty = 0;
+    list_node *lists[] = {&self->open, &self->full, &self->huge, &self->kept};
+    os_lock(&self->lock);
+    for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        LIST_EACH(node, lists[i])
+        {
+            slab_region *region = region_of(node);
+            DP_ASSERT((region->units == 0) == (i >= 2));
+            DP_ASSERT(i >= 2 || (region->busy == bits_of(region->units)) == (i == 1));
+            uint64_t out = region_check(region);
+            DP_ASSERT(i < 2 || out == (i == 2 ? 1u : 0u));
+            live += out;
+            capacity += region->memory.size_bytes;
+            empty += i == 0 && region->busy == 0 ? region->memory.size_bytes : 0;
+        }
+    }
+    DP_ASSERT(live == self->stats.live_blocks);
+    DP_ASSERT(capacity == self->stats.capacity_bytes);
+    DP_ASSERT(empty == self->empty_bytes);
+    os_unlock(&self->lock);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rung 2: ONE allocator for every tier.  Blocks are cut from the tier's regions; what describes
+ * them (struct dp_buf) lives in ordinary memory, since the CPU cannot write a header into HBM.
+ *
+ *     tier -> region (2 MiB on host) -> run (whole units of 64 KiB) -> block
+ *
+ *     region  | unit | unit | unit | unit | unit | unit | ...   up to 64 units, one bitmap word
+ *     run     [ 80 B blocks ][      40 KiB blocks       ]
+ *     dp_buf    ..............      ...                         one array a run, 64 bytes each
+ *
+ * A run serves one size class.  A class whose block exceeds half a region, or 1 MiB, gets a region
+ * of its own for each block ("huge"); a few of those are kept when freed, so that a caller that
+ * takes and drops one surface after another does not call the tier every time.
+ *
+ * Every block of a class is the slab's or is out: out means handed to a magazine (rung 3), which is
+ * where most blocks rest.  So "live" here counts held blocks and magazine blocks together.
+ *
+ * All calls are thread safe under one mutex a slab; callers come in batches.  Nothing is called
+ * back under it but the tier.  The slab owns regions, runs and descriptors; a dp_buf lives as long
+ * as its run, that is, at least until the block is put back.
+ */
+#ifndef DP_POOL_SLAB_H
+#define DP_POOL_SLAB_H
+
+#include <stdatomic.h>
+
+#include <danpool/buf.h>
+
+#include "pool/size_class.h"
+#include "pool/tier.h"
+
+#define SLAB_UNIT_BYTES      ((size_t)64 << 10)
+#define SLAB_BLOCK_BYTES_MAX ((size_t)1 << 20) /* larger blocks are huge */
+
+/* Freed huge regions that are kept: at most this many, of at most this many bytes together. */
+#define SLAB_HUGE_KEPT_MAX       8u
+#define SLAB_HUGE_KEPT_BYTES_MAX ((size_t)64 << 20)
+
+/* Bits of dp_buf.flags. */
+#define BUF_USED 1u /* has been handed to a caller before */
+#define BUF_WRAP 2u /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK 4u /* seen by the walker */
+
+/* The part of a descriptor that is a slab's own. */
+typedef struct slab_run slab_run;
+
+/*
+ * One block.  Exactly one cache line, so that two threads with neighbouring blocks do not share
+ * one.  While the block is free, `next` links it into a chain (a slab's free list or a magazine);
+ * the head of a chain that rests in a depot also uses `chain_next` and `chain_count`.
+ */
+struct dp_buf {
+    _Atomic uint32_t references; /* 0 exactly while the block is free */
+    union {
+        uint32_t size_bytes;  /* held: bytes in use */
+        uint32_t chain_count; /* free, head of a chain in a depot: blocks in the chain */
+    };
+    uint32_t capacity_bytes;
+    uint8_t size_class;
+    uint8_t tier;
+    uint8_t kind;
+    uint8_t flags;
+    void *host;
+    uint64_t device;
+    dp_pool *pool;
+    slab_run *run; /* NULL for a wrapped one */
+    dp_buf *next;
+    dp_buf *chain_next;
+};
+_Static_assert(sizeof(dp_buf) == 64, "a descriptor is one cache line");
+
+typedef struct slab slab;
+
+typedef struct slab_stats {
+    uint64_t region_calls;   /* region_get (failed ones too) and region_put */
+    uint64_t capacity_bytes; /* in regions now */
+    uint64_t empty_bytes;    /* of those, in regions with no run and in kept huge ones */
+    uint64_t live_blocks;    /* out: held or in a magazine */
+} slab_stats;
+
+/* `tier` is borrowed and outlives the slab; `pool` is what the descriptors will say.
+ * DP_ERR_NOMEM. */
+dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out);
+/* Gives every region back to the tier.  Asserts that no block is out.  NULL is fine. */
+void slab_destroy(slab *slab);
+
+/* The class that serves a request in this slab, the tier's alignment included. */
+unsigned slab_class_of(const slab *slab, size_t size_bytes);
+
+/*
+ * Takes 1 .. want blocks of one class, chained by `next`, NULL at the end; *got gets their number.
+ * Fewer than wanted is no failure.  Fails as the tier does (DP_ERR_NOMEM, DP_ERR_QUOTA,
+ * DP_ERR_DEVICE, DP_ERR_UNSUPPORTED), or with DP_ERR_NOMEM for want of bookkeeping.
+ */
+dp_status slab_get(slab *slab, unsigned size_class, unsigned want, dp_buf **chain, unsigned *got);
+
+/* Takes back a chain of blocks of any classes of this slab.  Cannot fail. */
+void slab_put(slab *slab, dp_buf *chain);
+
+/* Gives every region that holds no block back to the tier, kept ones too. */
+void slab_trim(slab *slab);
+
+/* The block's place in the tier, for copies. */
+const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);
+
+void slab_stats_read(slab *slab, slab_stats *out);
+
+/* Walks everything and asserts that each free block is on one list once and that the sums agree. */
+void slab_check(slab *slab);
+
+#endif
