@@ -6,10 +6,10 @@
  * full it jumps out of the parse, to the point that arena_guard was set at.  Nothing leaks by that,
  * since everything yajl holds lives in the arena.
  *
- * Bound for one frame of PROTOCOL_FRAME_BYTES_MAX bytes: handle and lexer under 512 bytes, a state
- * stack of one byte a level in steps of 128, and one buffer for strings with escapes that doubles
- * from 2 KiB to at most 16 KiB, 30 KiB if no step can grow in place.  PROTOCOL_ARENA_BYTES covers
- * that with room to spare; test_protocol measures it.
+ * Bound for one frame of PROTOCOL_FRAME_BYTES_MAX bytes: handle and lexer take under 512 bytes, a
+ * state stack of one byte a level grows by 128, and one buffer for strings with escapes doubles
+ * from 2 KiB to at most 16 KiB, 30 KiB if no step could grow in place (they do: 11 KiB were
+ * measured). PROTOCOL_ARENA_BYTES covers that; test_protocol_hostile measures it.
  */
 #ifndef DP_SERVER_PROTOCOL_INTERNAL_H
 #define DP_SERVER_PROTOCOL_INTERNAL_H

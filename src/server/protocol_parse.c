@@ -365,6 +365,21 @@ static protocol_error read_json(protocol_parser *parser, size_t size_bytes, char
     return PROTOCOL_OK;
 }
 
+/*
+ * yajl takes vertical tab and form feed for white space, JSON does not: inside an `ext` they would
+ * reach every viewer and break his parser.  No control character but these three is JSON anywhere.
+ */
+static bool has_wrong_control(const unsigned char *bytes, size_t size_bytes, size_t *at)
+{
+    for (size_t i = 0; i < size_bytes; i++) {
+        if (bytes[i] < 0x20 && bytes[i] != '\t' && bytes[i] != '\n' && bytes[i] != '\r') {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static protocol_error refuse(protocol_message *message, protocol_error error, const char *words)
 {
     snprintf(message->text, sizeof message->text, "%s", words);
@@ -432,6 +447,7 @@ protocol_error protocol_parse(protocol_parser *parser, const void *bytes, size_t
                               bool need_op, protocol_request *out, protocol_message *message)
 {
     protocol_error error = PROTOCOL_OK;
+    size_t at = 0;
     message->text[0] = '\0';
     reset(parser, bytes);
     if (size_bytes > PROTOCOL_FRAME_BYTES_MAX) {
@@ -440,6 +456,9 @@ protocol_error protocol_parse(protocol_parser *parser, const void *bytes, size_t
         error = PROTOCOL_TOO_LARGE;
     } else if (!text_is_utf8(bytes, size_bytes)) {
         error = refuse(message, PROTOCOL_BAD_JSON, "not UTF-8");
+    } else if (has_wrong_control(bytes, size_bytes, &at)) {
+        snprintf(message->text, sizeof message->text, "not JSON at byte %zu", at);
+        error = PROTOCOL_BAD_JSON;
     } else {
         error = read_json(parser, size_bytes, message->text, sizeof message->text);
     }

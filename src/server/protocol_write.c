@@ -7,8 +7,7 @@
  * elsewhere is escaped by yajl_gen.  The generator lives in a block on the stack (yajl lets its
  * allocator be chosen), so that a writer touches no heap, has no state and may run in any thread.
  */
-#include <inttypes.h>
-#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,21 +48,38 @@ static void put_bytes(void *context, const char *bytes, size_t size_bytes)
     into->used_bytes += size_bytes;
 }
 
-static void put_format(sink *into, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put_format(sink *into, const char *format, ...)
+static void put_literal(sink *into, const char *literal)
 {
-    size_t left = into->capacity_bytes - into->used_bytes;
-    va_list arguments;
-    va_start(arguments, format);
-    int wanted = vsnprintf(into->to + into->used_bytes, left, format, arguments);
-    va_end(arguments);
-    /* vsnprintf() keeps a byte for its terminator, so an exact fit counts as full here. */
-    if (wanted < 0 || (size_t)wanted >= left) {
-        into->full = true;
-        return;
+    put_bytes(into, literal, strlen(literal));
+}
+
+/* printf would cost more than all the rest of a message. */
+static void put_unsigned(sink *into, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put_bytes(into, digits + at, sizeof digits - at);
+}
+
+static void put_signed(sink *into, int64_t number)
+{
+    if (number < 0) {
+        put_literal(into, "-");
     }
-    into->used_bytes += (size_t)wanted;
+    put_unsigned(into, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+static void put_color(sink *into, uint32_t color)
+{
+    char text[7] = "#";
+    for (int i = 1; i < 7; i++) {
+        text[i] = "0123456789abcdef"[color >> (24 - 4 * i) & 0xF];
+    }
+    put_bytes(into, text, sizeof text);
 }
 
 static size_t finish(const sink *into)
@@ -111,11 +127,6 @@ static void put_string(sink *into, const char *bytes, size_t size_bytes)
     /* No yajl_gen_free(): it would only give the stack block back. */
 }
 
-static void put_literal(sink *into, const char *literal)
-{
-    put_bytes(into, literal, strlen(literal));
-}
-
 static void put_member(sink *into, const char *before, const char *value)
 {
     put_literal(into, before);
@@ -140,10 +151,16 @@ size_t protocol_write_text_tail(const protocol_request *request, int64_t ts_ms, 
                                 size_t capacity_bytes)
 {
     sink line = {.to = to, .capacity_bytes = capacity_bytes};
-    put_format(&line, "\"ts\":%" PRId64 ",\"kind\":\"text\",\"text\":", ts_ms);
+    put_literal(&line, "\"ts\":");
+    put_signed(&line, ts_ms);
+    put_literal(&line, ",\"kind\":\"text\",\"text\":");
     put_string(&line, request->text, request->text_bytes);
-    put_format(&line, ",\"mode\":\"%s\",\"color\":\"#%06" PRIx32 "\",\"size\":%d",
-               protocol_mode_name(request->mode), request->color, request->size_px);
+    put_literal(&line, ",\"mode\":\"");
+    put_literal(&line, protocol_mode_name(request->mode));
+    put_literal(&line, "\",\"color\":\"");
+    put_color(&line, request->color);
+    put_literal(&line, "\",\"size\":");
+    put_signed(&line, request->size_px);
     if (request->ext != NULL) {
         put_literal(&line, ",\"ext\":");
         put_bytes(&line, request->ext, request->ext_bytes);
@@ -158,12 +175,18 @@ size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, cha
     char url[sizeof MEDIA_URL_PREFIX + 64];
     sink line = {.to = to, .capacity_bytes = capacity_bytes};
     snprintf(url, sizeof url, MEDIA_URL_PREFIX "%s", media->id);
-    put_format(&line, "\"ts\":%" PRId64 ",\"kind\":\"media\",\"mode\":\"%s\",\"media\":{", ts_ms,
-               protocol_mode_name(media->mode));
+    put_literal(&line, "\"ts\":");
+    put_signed(&line, ts_ms);
+    put_literal(&line, ",\"kind\":\"media\",\"mode\":\"");
+    put_literal(&line, protocol_mode_name(media->mode));
+    put_literal(&line, "\",\"media\":{");
     put_member(&line, "\"id\":", media->id);
     put_member(&line, ",\"url\":", url);
     put_member(&line, ",\"type\":", media->content_type);
-    put_format(&line, ",\"width\":%" PRIu32 ",\"height\":%" PRIu32, media->width, media->height);
+    put_literal(&line, ",\"width\":");
+    put_unsigned(&line, media->width);
+    put_literal(&line, ",\"height\":");
+    put_unsigned(&line, media->height);
     put_member(&line, ",\"source\":", media->source);
     put_member(&line, ",\"engine\":", media->engine);
     put_member(&line, ",\"tier\":", media->tier);
@@ -174,7 +197,10 @@ size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, cha
 size_t protocol_write_ack(int64_t id, uint64_t seq, char *to, size_t capacity_bytes)
 {
     sink line = {.to = to, .capacity_bytes = capacity_bytes};
-    put_format(&line, "{\"op\":\"ack\",\"id\":%" PRId64 ",\"seq\":%" PRIu64, id, seq);
+    put_literal(&line, "{\"op\":\"ack\",\"id\":");
+    put_signed(&line, id);
+    put_literal(&line, ",\"seq\":");
+    put_unsigned(&line, seq);
     put_literal(&line, "}");
     return finish(&line);
 }
@@ -184,7 +210,8 @@ size_t protocol_write_pong(bool has_id, int64_t id, char *to, size_t capacity_by
     sink line = {.to = to, .capacity_bytes = capacity_bytes};
     put_literal(&line, "{\"op\":\"pong\"");
     if (has_id) {
-        put_format(&line, ",\"id\":%" PRId64, id);
+        put_literal(&line, ",\"id\":");
+        put_signed(&line, id);
     }
     put_literal(&line, "}");
     return finish(&line);
@@ -196,12 +223,14 @@ size_t protocol_write_error(bool has_id, int64_t id, protocol_error error, const
     sink line = {.to = to, .capacity_bytes = capacity_bytes};
     put_literal(&line, "{\"op\":\"error\"");
     if (has_id) {
-        put_format(&line, ",\"id\":%" PRId64, id);
+        put_literal(&line, ",\"id\":");
+        put_signed(&line, id);
     }
     put_member(&line, ",\"code\":", protocol_error_code(error));
     put_member(&line, ",\"message\":", message);
     if (retry_ms > 0) {
-        put_format(&line, ",\"retry_ms\":%" PRIu32, retry_ms);
+        put_literal(&line, ",\"retry_ms\":");
+        put_unsigned(&line, retry_ms);
     }
     put_literal(&line, "}");
     return finish(&line);

@@ -68,7 +68,8 @@ size_t text_clean(const char *bytes, size_t size_bytes, char *to, size_t *chars_
         if (is_removed(point)) {
             continue;
         }
-        bool white = uc_is_property_white_space(point);
+        /* The other ASCII white space is control characters, which are gone by now. */
+        bool white = point < 0x80 ? point == ' ' : uc_is_property_white_space(point);
         if (white && chars == 0) {
             continue;
         }
