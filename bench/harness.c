@@ -178,7 +178,7 @@ bench *bench_open(const bench_config *config, int argc, char **argv, int *exit_s
     if (b->repeats == 0) {
         b->repeats = b->quick ? config->repeats_quick : config->repeats_default;
     }
-    bench_clock_setup();
+    bench_setup();
     print_machine(b);
     (void)fflush(stdout);
     return b;

@@ -121,11 +121,16 @@ size_t bench_json_string(char *out, size_t out_size, const char *text);
 uint64_t bench_now_ns(void);
 
 /*
+ * Calibrates the clock and reads which cores there are.  bench_open() calls it; a process without a
+ * harness calls it before its first thread.
+ */
+void bench_setup(void);
+
+/*
  * Finest clock for single operations: the time stamp counter where it is invariant, else
  * CLOCK_MONOTONIC.  Differences are turned into nanoseconds with bench_ticks_ns(), which takes off
- * what reading the clock twice costs by itself.  bench_clock_setup() is called by bench_open().
+ * what reading the clock twice costs by itself.
  */
-void bench_clock_setup(void);
 uint64_t bench_ticks(void);
 uint64_t bench_ticks_ns(uint64_t ticks);
 const char *bench_clock_name(void);

@@ -2,8 +2,8 @@
 /*
  * Clock, core pinning, samples and histogram of the harness.
  *
- * The clock's calibration is process-wide and written once, by bench_clock_setup(), before any
- * thread is started; everything else here is a function of its arguments.
+ * The clock's calibration and the set of cores are process-wide and written once, by bench_setup(),
+ * before any thread is started; everything else here is a function of its arguments.
  */
 #define _GNU_SOURCE /* sched_setaffinity */
 
@@ -24,6 +24,10 @@ static struct {
     double ns_per_tick;
     uint64_t overhead_ticks; /* between two reads with nothing in between, median */
 } clock_state = {.ns_per_tick = 1.0};
+
+/* Read before anything is pinned, since a pinned thread sees only its own core. */
+static cpu_set_t cores_allowed;
+static int core_count;
 
 uint64_t bench_now_ns(void)
 {
@@ -84,8 +88,11 @@ static int compare_u64(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void bench_clock_setup(void)
+void bench_setup(void)
 {
+    if (core_count == 0 && sched_getaffinity(0, sizeof cores_allowed, &cores_allowed) == 0) {
+        core_count = CPU_COUNT(&cores_allowed);
+    }
     clock_state.tsc = tsc_is_invariant();
     if (clock_state.tsc) {
         uint64_t ns_start = bench_now_ns();
@@ -122,30 +129,14 @@ double bench_clock_overhead_ns(void)
 
 int bench_cores(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return 1;
-    }
-    return CPU_COUNT(&set);
+    return core_count == 0 ? 1 : core_count;
 }
 
-/*
- * The set is read once, by the first call, since a pinned thread sees only its own core; the first
- * call comes before any thread is started.
- */
 bool bench_pin(int n)
 {
-    static cpu_set_t allowed;
-    static int count = 0;
-    if (count == 0) {
-        if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-            return false;
-        }
-        count = CPU_COUNT(&allowed);
-    }
-    int wanted = n % count;
+    int wanted = core_count == 0 ? 0 : n % core_count;
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &allowed) && wanted-- == 0) {
+        if (CPU_ISSET(cpu, &cores_allowed) && wanted-- == 0) {
             cpu_set_t one;
             CPU_ZERO(&one);
             CPU_SET(cpu, &one);

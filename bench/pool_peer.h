@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The allocators that bench_pool stands beside, each in a process of its own.
+ *
+ * A peer is this same program started again with the peer's library in LD_PRELOAD, so that malloc
+ * is used the way its users use it: loading several allocators into one process (dlopen) is not
+ * sound, as jemalloc and tcmalloc want static thread-local storage and may meet each other's
+ * blocks.  The process lives for the whole bench and runs one repeat when told, which lets repeats
+ * of all subjects take turns.  It ends when its standard input does.
+ */
+#ifndef DP_BENCH_POOL_PEER_H
+#define DP_BENCH_POOL_PEER_H
+
+#include <sys/types.h>
+
+#include "pool_work.h"
+
+typedef struct peer {
+    const char *name;
+    pid_t pid; /* 0: not running */
+    int to;
+    int from;
+    char library[128]; /* the file that malloc really came from */
+} peer;
+
+#define PEER_COUNT 4u
+
+/*
+ * Starts every peer whose library is found; the others have pid 0 and `why` says why.  The caller
+ * stops them with peers_stop().
+ */
+void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128]);
+void peers_stop(peer peers[PEER_COUNT]);
+
+/* Runs one repeat of work_list[index] in the peer; out->ok is false when the peer is gone. */
+void peer_run(peer *p, size_t index, bool quick, work_result *out);
+
+/* The peer process itself: main() calls it when argv[1] is PEER_FLAG.  Returns the exit status. */
+#define PEER_FLAG "--peer-process"
+int peer_process(void);
+
+#endif
