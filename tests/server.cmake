@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests of danpoold's modules.  The leaf ones (no socket, no room) come first.
+option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+
+if(TARGET dp_server_leaf AND CMOCKA_FOUND)
+  foreach(unit config log protocol protocol_parse protocol_hostile protocol_write text)
+    dp_test(test_${unit} LINK dp_server_leaf)
+  endforeach()
+
+  # The page itself, and a directory made for the test: one file of each kind, one of them empty.
+  dp_test(test_assets LINK dp_assets)
+  target_compile_definitions(test_assets PRIVATE DP_WEB_DIR="${PROJECT_SOURCE_DIR}/web")
+  add_test(NAME test_embed COMMAND ${CMAKE_COMMAND}
+    -DEMBED=${PROJECT_SOURCE_DIR}/cmake/DpEmbed.cmake -DWORK=${CMAKE_CURRENT_BINARY_DIR}/embed
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/test_embed.cmake)
+  set_tests_properties(test_embed PROPERTIES LABELS unit TIMEOUT 60)
+endif()
+
+# Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60
+if(DP_FUZZ AND TARGET dp_server_leaf)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "DP_FUZZ needs clang: set CMAKE_C_COMPILER")
+  endif()
+  # The library is instrumented too, or the fuzzer would be blind.
+  target_compile_options(dp_server_leaf PRIVATE -fsanitize=fuzzer-no-link)
+  foreach(unit protocol config)
+    add_executable(fuzz_${unit} fuzz/fuzz_${unit}.c)
+    target_link_libraries(fuzz_${unit} PRIVATE dp_flags dp_server_leaf)
+    target_include_directories(fuzz_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_compile_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()
