@@ -327,7 +327,7 @@ static int serve(dp_server *server)
     }
     server_close(server);
     if (status == DP_OK) {
-        log_info("stopped", NULL);
+        log_info("stopped", "port=%u", (unsigned)server->port);
     }
     return status == DP_OK ? 0 : 1;
 }
