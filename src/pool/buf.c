@@ -34,78 +34,83 @@ typedef struct wrapped_buf {
 
 /* ---- getting ---- */
 
+static inline bool request_is_valid(const dp_request *request, size_t size_bytes)
+{
+    /* One comparison for size 0 and size too large: 0 - 1 is the largest of all. */
+    return size_bytes - 1 < DP_SIZE_BYTES_MAX && (unsigned)request->kind < DP_KIND_COUNT &&
+           (unsigned)request->priority < DP_PRIORITY_COUNT && request->need < ROUTER_NEED_COUNT;
+}
+
 dp_status buf_request_check(const dp_request *request)
 {
-    if (request->size_bytes == 0 || (unsigned)request->kind >= DP_KIND_COUNT ||
-        (unsigned)request->priority >= DP_PRIORITY_COUNT || request->need >= ROUTER_NEED_COUNT)
-        return DP_ERR_INVALID;
-    return request->size_bytes > DP_SIZE_BYTES_MAX ? DP_ERR_TOO_LARGE : DP_OK;
+    if (request_is_valid(request, request->size_bytes))
+        return DP_OK;
+    bool only_too_large = request->size_bytes != 0 && request_is_valid(request, 1);
+    return only_too_large ? DP_ERR_TOO_LARGE : DP_ERR_INVALID;
+}
+
+/* A block becomes a held buffer.  Relaxed: handing it to another thread is the caller's to order.
+ */
+static inline dp_buf *buf_begin(dp_buf *buf, const dp_request *request)
+{
+    atomic_store_explicit(&buf->references, 1, memory_order_relaxed);
+    buf->size_bytes = (uint32_t)request->size_bytes;
+    buf->kind = (uint8_t)request->kind;
+    return buf;
 }
 
 /*
  * Tries the route's tiers the whole way down.  "Full" outranks other reasons: a caller can wait for
  * memory, but not for a tier that is not there.
  */
-static dp_status get_anywhere(dp_pool *pool, const dp_request *request, const router_route *route,
-                              dp_buf **out)
+static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_request *request,
+                                                      const router_route *route, dp_buf **out)
 {
+    magazine_layer *layer = &pool->magazines;
     dp_status reason = DP_ERR_UNSUPPORTED;
     for (unsigned i = 0; i < route->count; i++) {
         dp_tier_id tier = (dp_tier_id)route->tiers[i];
-        unsigned size_class = slab_class_of(pool->slabs[tier], request->size_bytes);
-        dp_status status = magazine_get(&pool->magazines, tier, size_class, out);
+        dp_buf *buf = NULL;
+        unsigned size_class = pool_class_of(pool, tier, request->size_bytes);
+        dp_status status = magazine_get(layer, tier, size_class, &buf);
         if (status == DP_OK) {
             if (route->tiers[i] != route->first)
-                magazine_count(&pool->magazines, MAGAZINE_FALLBACKS, 1);
+                magazine_count(layer, MAGAZINE_FALLBACKS, 1);
+            *out = buf_begin(buf, request);
             return DP_OK;
         }
-        magazine_count(&pool->magazines, MAGAZINE_FAILED + (unsigned)tier, 1);
+        magazine_count(layer, MAGAZINE_FAILED + (unsigned)tier, 1);
         if (status == DP_ERR_QUOTA)
             status = DP_ERR_NOMEM;
         if (reason != DP_ERR_NOMEM)
             reason = status;
     }
-    magazine_count(&pool->magazines, MAGAZINE_GETS_FAILED, 1);
+    magazine_count(layer, MAGAZINE_GETS_FAILED, 1);
     return reason;
 }
 
-/* The magazine of the first usable tier, or NULL for "take the long way". */
-static inline dp_buf *get_quickly(dp_pool *pool, const dp_request *request,
-                                  const router_route *route)
-{
-    magazine_set *set = magazine_set_mine(&pool->magazines);
-    if (DP_UNLIKELY(set == NULL || route->count == 0))
-        return NULL;
-    unsigned tier = route->tiers[0];
-    unsigned size_class = slab_class_of(pool->slabs[tier], request->size_bytes);
-    magazine *mag = &set->magazines[tier][size_class];
-    dp_buf *buf = magazine_pop(mag);
-    if (DP_LIKELY(buf != NULL)) {
-        magazine_count_get(mag, buf);
-        if (tier != route->first)
-            stats_add(&set->counters.fallbacks, 1);
-    }
-    return buf;
-}
-
+/*
+ * What is inline here is the whole of the common case: the request is valid, this thread has been
+ * here before, and its magazine for the first usable tier has a block.
+ */
 dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
     DP_ASSERT(pool != NULL && request != NULL && out != NULL);
-    dp_status status = buf_request_check(request);
-    if (DP_UNLIKELY(status != DP_OK))
-        return status;
+    if (DP_UNLIKELY(!request_is_valid(request, request->size_bytes)))
+        return buf_request_check(request);
     const router_route *route = router_find(&pool->router, request);
-    dp_buf *buf = get_quickly(pool, request, route);
-    if (DP_UNLIKELY(buf == NULL)) {
-        status = get_anywhere(pool, request, route, &buf);
-        if (status != DP_OK)
-            return status;
-    }
-    /* Relaxed: publishing the buffer to another thread is the caller's to order. */
-    atomic_store_explicit(&buf->references, 1, memory_order_relaxed);
-    buf->size_bytes = (uint32_t)request->size_bytes;
-    buf->kind = (uint8_t)request->kind;
-    *out = buf;
+    magazine_set *set = magazine_set_quick(&pool->magazines);
+    if (DP_UNLIKELY(set == NULL || route->count == 0))
+        return get_slowly(pool, request, route, out);
+    unsigned tier = route->tiers[0];
+    magazine *mag = &set->magazines[tier][pool_class_of(pool, tier, request->size_bytes)];
+    dp_buf *buf = magazine_pop(mag);
+    if (DP_UNLIKELY(buf == NULL))
+        return get_slowly(pool, request, route, out);
+    magazine_count_get(mag, buf);
+    if (tier != route->first)
+        stats_add(&set->counters.fallbacks, 1);
+    *out = buf_begin(buf, request);
     return DP_OK;
 }
 
@@ -147,7 +152,7 @@ dp_buf *dp_ref(dp_buf *buf)
     return buf;
 }
 
-static void wrapped_free(dp_buf *buf)
+static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 {
     wrapped_buf *self = (wrapped_buf *)(void *)buf;
     dp_pool *pool = buf->pool;
@@ -165,7 +170,7 @@ static inline void buf_recycle(dp_buf *buf)
         return;
     }
     magazine_layer *layer = &buf->pool->magazines;
-    magazine_set *set = magazine_set_mine(layer);
+    magazine_set *set = magazine_set_quick(layer);
     if (DP_LIKELY(set != NULL)) {
         magazine *mag = &set->magazines[buf->tier][buf->size_class];
         if (DP_LIKELY(magazine_push(mag, buf))) {
@@ -174,6 +179,14 @@ static inline void buf_recycle(dp_buf *buf)
         }
     }
     magazine_put(layer, buf);
+}
+
+static __attribute__((noinline)) void put_shared(dp_buf *buf)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&buf->references, 1, memory_order_acq_rel);
+    DP_ASSERT(before != 0); /* put twice: the block may be another's by now */
+    if (before == 1)
+        buf_recycle(buf);
 }
 
 void dp_put(dp_buf *buf)
@@ -185,10 +198,7 @@ void dp_put(dp_buf *buf)
         buf_recycle(buf);
         return;
     }
-    uint32_t before = atomic_fetch_sub_explicit(&buf->references, 1, memory_order_acq_rel);
-    DP_ASSERT(before != 0); /* put twice: the block may be another's by now */
-    if (before == 1)
-        buf_recycle(buf);
+    put_shared(buf);
 }
 
 uint32_t buf_references(const dp_buf *buf)

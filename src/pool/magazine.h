@@ -98,10 +98,17 @@ extern _Thread_local magazine_slot magazine_slots[MAGAZINE_SLOTS]
 /* Finds or makes the set; NULL when there is no memory for one. */
 magazine_set *magazine_set_find(magazine_layer *layer);
 
+/* The set if this thread used this layer lately, else NULL. */
+static inline magazine_set *magazine_set_quick(const magazine_layer *layer)
+{
+    const magazine_slot *slot = &magazine_slots[layer->id % MAGAZINE_SLOTS];
+    return DP_LIKELY(slot->id == layer->id) ? slot->set : NULL;
+}
+
 static inline magazine_set *magazine_set_mine(magazine_layer *layer)
 {
-    magazine_slot *slot = &magazine_slots[layer->id % MAGAZINE_SLOTS];
-    return DP_LIKELY(slot->id == layer->id) ? slot->set : magazine_set_find(layer);
+    magazine_set *set = magazine_set_quick(layer);
+    return DP_LIKELY(set != NULL) ? set : magazine_set_find(layer);
 }
 
 /* ---- blocks ---- */

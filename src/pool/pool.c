@@ -110,6 +110,7 @@ static dp_status slabs_create(dp_pool *pool, uint32_t usable)
         dp_status status = slab_create(pool->tiers[id], pool, &pool->slabs[id]);
         if (status != DP_OK)
             return status;
+        pool->alignment_bytes[id] = slab_alignment_bytes(pool->slabs[id]);
     }
     return DP_OK;
 }

@@ -111,9 +111,8 @@ static void bounds_collect(router *self, const dp_route_rule *rules, size_t rule
 static void routes_fill(router *self, const dp_route_rule *rules, size_t rule_count,
                         const router_facts *facts)
 {
-    router_route *route = self->routes;
-    unsigned rows = DP_KIND_COUNT * ROUTER_NEED_COUNT;
-    for (unsigned row = 0; row < rows; row++) {
+    for (unsigned row = 0; row < DP_KIND_COUNT * ROUTER_NEED_COUNT; row++) {
+        router_route *route = self->rows[row];
         dp_request request = {
             .kind = (dp_kind)(row / ROUTER_NEED_COUNT),
             .need = row % ROUTER_NEED_COUNT,
@@ -143,11 +142,14 @@ dp_status router_create(const dp_route_rule *rules, size_t rule_count, const rou
     if (self.size_bounds == NULL || self.batch_bounds == NULL)
         goto no_memory;
     bounds_collect(&self, rules, rule_count);
-    size_t entries =
-        (size_t)DP_KIND_COUNT * ROUTER_NEED_COUNT * (self.size_count + 1) * (self.batch_count + 1);
-    self.routes = os_calloc(entries, sizeof *self.routes);
-    if (self.routes == NULL)
+    /* One allocation, whose start is the first row. */
+    size_t row_entries = (size_t)(self.size_count + 1) * (self.batch_count + 1);
+    size_t row_count = sizeof self.rows / sizeof self.rows[0];
+    self.rows[0] = os_calloc(row_count * row_entries, sizeof *self.rows[0]);
+    if (self.rows[0] == NULL)
         goto no_memory;
+    for (size_t row = 1; row < row_count; row++)
+        self.rows[row] = self.rows[row - 1] + row_entries;
     routes_fill(&self, rules, rule_count, facts);
     *out = self;
     return DP_OK;
@@ -159,7 +161,7 @@ no_memory:
 
 void router_destroy(router *self)
 {
-    os_free(self->routes);
+    os_free(self->rows[0]);
     os_free(self->size_bounds);
     os_free(self->batch_bounds);
     *self = (router){0};

@@ -25,7 +25,9 @@ typedef struct router_route {
     uint8_t count;
     uint8_t first; /* the rule's first tier, usable or not: any other one is a fallback */
     uint8_t rule;  /* index of the rule, the number of rules when none matches */
+    uint8_t unused;
 } router_route;
+_Static_assert(sizeof(router_route) == 8, "indexing is a shift");
 
 /* DP_TIER_BIT() sets. */
 typedef struct router_facts {
@@ -35,8 +37,9 @@ typedef struct router_facts {
 } router_facts;
 
 typedef struct router {
-    router_route *routes; /* [kind][need][size interval][batch interval] */
-    size_t *size_bounds;  /* rising; interval i ends before size_bounds[i] */
+    router_route
+        *rows[DP_KIND_COUNT * ROUTER_NEED_COUNT]; /* each [size interval][batch interval] */
+    size_t *size_bounds; /* rising; interval i ends before size_bounds[i] */
     size_t *batch_bounds;
     unsigned size_count; /* of bounds */
     unsigned batch_count;
@@ -56,8 +59,8 @@ static inline const router_route *router_find(const router *self, const dp_reque
         size++;
     while (batch < self->batch_count && request->batch_size >= self->batch_bounds[batch])
         batch++;
-    size_t row = (size_t)request->kind * ROUTER_NEED_COUNT + request->need;
-    return &self->routes[(row * (self->size_count + 1) + size) * (self->batch_count + 1) + batch];
+    const router_route *row = self->rows[(size_t)request->kind * ROUTER_NEED_COUNT + request->need];
+    return &row[size * (self->batch_count + 1) + batch];
 }
 
 #endif

@@ -122,9 +122,9 @@ dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
     return DP_OK;
 }
 
-unsigned slab_class_of(const slab *self, size_t size_bytes)
+size_t slab_alignment_bytes(const slab *self)
 {
-    return size_class_of(os_align_up(size_bytes, self->alignment_bytes));
+    return self->alignment_bytes;
 }
 
 /* ---- regions ---- */

@@ -85,8 +85,9 @@ dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out);
 /* Gives every region back to the tier.  Asserts that no block is out.  NULL is fine. */
 void slab_destroy(slab *slab);
 
-/* The class that serves a request in this slab, the tier's alignment included. */
-unsigned slab_class_of(const slab *slab, size_t size_bytes);
+/* What sizes are rounded up to before their class is looked up: every block starts at a multiple.
+ */
+size_t slab_alignment_bytes(const slab *slab);
 
 /*
  * Takes 1 .. want blocks of one class, chained by `next`, NULL at the end; *got gets their number.
