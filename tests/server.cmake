@@ -16,6 +16,10 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
   set_tests_properties(test_embed PROPERTIES LABELS unit TIMEOUT 60)
 endif()
 
+if(TARGET dp_server_core AND CMOCKA_FOUND)
+  dp_test(test_room LINK dp_server_core)
+endif()
+
 # Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60
 if(DP_FUZZ AND TARGET dp_server_leaf)
   if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
