@@ -6,3 +6,10 @@ foreach(check text format shell man headers docs self)
   add_test(NAME tidy_${check} COMMAND ${CMAKE_CURRENT_LIST_DIR}/tidy.sh ${check})
   set_tests_properties(tidy_${check} PROPERTIES LABELS "style" SKIP_RETURN_CODE 77 TIMEOUT 120)
 endforeach()
+
+# One library after another may be missing; with none at all, what is left must build and run.
+if(NOT DP_SANITIZE)
+  add_test(NAME bare_build
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/bare_build.sh ${CMAKE_COMMAND} ${CMAKE_GENERATOR})
+  set_tests_properties(bare_build PROPERTIES LABELS "house" TIMEOUT 300)
+endif()
