@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Codecs behind one table: each file format in its own file, each library behind the same few
+ * calls.
+ *
+ *     codec_open()  reads the header only; info is filled, the pixel limit checked, nothing taken
+ *     codec_decode() gives the picture, at any size the format finds cheap and still large enough
+ *     codec_close()
+ *
+ * A codec never trusts a byte: what the file says is checked before memory is taken, the deadline
+ * is looked at every few rows, and an error in the file is a status with words.  A decoder is used
+ * by one thread.  The bytes must stay where they are until codec_close().
+ */
+#ifndef DP_RENDER_CODEC_H
+#define DP_RENDER_CODEC_H
+
+#include <danpool/buf.h>
+
+#include "render/render.h"
+#include "render/surface.h"
+
+typedef struct codec codec;
+typedef struct decoder decoder;
+
+typedef struct media_bytes {
+    const uint8_t *data;
+    size_t size_bytes;
+} media_bytes;
+
+typedef struct media_info {
+    uint32_t width, height; /* as the file says; drawings: their natural size */
+    unsigned orientation;   /* EXIF's, 1 .. 8: how to turn the decoded picture */
+    bool drawing;           /* made of shapes: any size is its own */
+} media_info;
+
+/* The first member of every codec's own decoder. */
+struct decoder {
+    const codec *codec;
+    render_task *task;
+    media_bytes bytes;
+    media_info info;
+};
+
+typedef struct encode_hints {
+    bool drawing; /* flat colours and sharp edges */
+} encode_hints;
+
+/* NULL slots: this build lacks it. */
+struct codec {
+    dp_media_format format;
+    size_t decoder_bytes; /* sizeof the codec's own decoder */
+    const char *engine;   /* (optional) who draws, where that is not the backend */
+    dp_status (*open)(decoder *d);
+    /*
+     * `width`, `height`: what the result will be scaled to, before it is turned.  A drawing gives
+     * exactly that; others anything from there up to their own size.
+     */
+    dp_status (*decode)(decoder *d, uint32_t width, uint32_t height, surface *out);
+    void (*close)(decoder *d); /* (optional) also after a failed open: members are zero until set */
+    dp_status (*encode)(render_task *task, const surface *picture, const encode_hints *hints,
+                        dp_buf **out);
+};
+
+extern const codec codec_jpeg, codec_png, codec_webp, codec_gif, codec_svg;
+
+/* The table's row for a format; NULL for DP_MEDIA_UNKNOWN and beyond. */
+const codec *codec_find(dp_media_format format);
+
+/*
+ * DP_ERR_FORMAT (unknown or broken), DP_ERR_UNSUPPORTED (no such codec here), DP_ERR_TOO_LARGE
+ * (over the pixel limit), DP_ERR_NOMEM, DP_ERR_TIMEOUT: all with words in the task.
+ */
+dp_status codec_open(render_task *task, media_bytes bytes, decoder **out);
+dp_status codec_decode(decoder *d, uint32_t width, uint32_t height, surface *out);
+void codec_close(decoder *d);
+
+/* Encodes a picture; DP_ERR_UNSUPPORTED where this build cannot write the format. */
+dp_status codec_encode(render_task *task, dp_media_format format, const surface *picture,
+                       const encode_hints *hints, dp_buf **out);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WebP by libwebp; lossy and lossless, still pictures only.
+ *
+ * Bytes are shown to the incremental decoder a piece at a time, without copies, so that the
+ * deadline is looked at in between.  It writes straight into our surface.  Pictures much larger
+ * than wanted are scaled by libwebp down to twice the wanted size; the rest is done in linear light
+ * by the resizer.
+ */
+#include "dp_features.h"
+
+#include "render/codec.h"
+
+#if DP_HAVE_WEBP
+
+#include <webp/decode.h>
+#include <webp/encode.h>
+
+#include "render/sink.h"
+
+#define PIECE_BYTES   ((size_t)32 << 10)
+#define QUALITY       80.0f
+#define ALPHA_QUALITY 100
+
+typedef struct webp_decoder {
+    decoder base;
+    surface out;
+} webp_decoder;
+
+static dp_status decode_failed(render_task *task, VP8StatusCode code)
+{
+    switch (code) {
+    case VP8_STATUS_OUT_OF_MEMORY:
+        return task_fail(task, DP_ERR_NOMEM, "no memory to decode the webp");
+    case VP8_STATUS_SUSPENDED:
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+        return task_fail(task, DP_ERR_FORMAT, "the webp ends early");
+    case VP8_STATUS_UNSUPPORTED_FEATURE:
+        return task_fail(task, DP_ERR_FORMAT, "the webp uses a feature we cannot read");
+    default:
+        return task_fail(task, DP_ERR_FORMAT, "the webp is damaged");
+    }
+}
+
+static dp_status open_webp(decoder *base)
+{
+    WebPBitstreamFeatures features;
+    const VP8StatusCode code = WebPGetFeatures(base->bytes.data, base->bytes.size_bytes, &features);
+    if (code != VP8_STATUS_OK) {
+        return decode_failed(base->task, code);
+    }
+    if (features.has_animation) {
+        return task_fail(base->task, DP_ERR_FORMAT, "animated webp is not supported");
+    }
+    base->info.width = (uint32_t)features.width;
+    base->info.height = (uint32_t)features.height;
+    return DP_OK;
+}
+
+static dp_status feed(const webp_decoder *d, WebPIDecoder *incremental)
+{
+    VP8StatusCode code = VP8_STATUS_SUSPENDED;
+    size_t shown = 0;
+
+    while (code == VP8_STATUS_SUSPENDED && shown < d->base.bytes.size_bytes) {
+        if (task_check_time(d->base.task) != DP_OK) {
+            return DP_ERR_TIMEOUT;
+        }
+        const size_t left = d->base.bytes.size_bytes - shown;
+        shown += left < PIECE_BYTES ? left : PIECE_BYTES;
+        code = WebPIUpdate(incremental, d->base.bytes.data, shown);
+    }
+    return code == VP8_STATUS_OK ? DP_OK : decode_failed(d->base.task, code);
+}
+
+static dp_status decode_webp(decoder *base, uint32_t width, uint32_t height, surface *out)
+{
+    webp_decoder *d = (webp_decoder *)(void *)base;
+    const bool scale =
+        width <= base->info.width / 4 && height <= base->info.height / 4; /* else little is won */
+    WebPDecoderConfig config;
+
+    dp_status status = surface_take(base->task, scale ? width * 2 : base->info.width,
+                                    scale ? height * 2 : base->info.height, &d->out);
+    if (status != DP_OK) {
+        return status;
+    }
+    if (!WebPInitDecoderConfig(&config)) {
+        return task_fail(base->task, DP_ERR_UNSUPPORTED, "another libwebp than at build time");
+    }
+    config.options.use_scaling = scale;
+    config.options.scaled_width = (int)d->out.width;
+    config.options.scaled_height = (int)d->out.height;
+    config.output.colorspace = MODE_RGBA;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA.rgba = d->out.pixels;
+    config.output.u.RGBA.stride = (int)surface_stride_bytes(&d->out);
+    config.output.u.RGBA.size = dp_buf_size(d->out.buf);
+    WebPIDecoder *incremental = WebPIDecode(NULL, 0, &config);
+    if (incremental == NULL) {
+        return decode_failed(base->task, VP8_STATUS_OUT_OF_MEMORY);
+    }
+    status = feed(d, incremental);
+    WebPIDelete(incremental);
+    if (status == DP_OK) {
+        *out = d->out;
+        d->out = (surface){0};
+    }
+    return status;
+}
+
+static void close_webp(decoder *base)
+{
+    surface_drop(&((webp_decoder *)(void *)base)->out);
+}
+
+static int write_bytes(const uint8_t *bytes, size_t size_bytes, const WebPPicture *picture)
+{
+    return sink_append(picture->custom_ptr, bytes, size_bytes) == DP_OK;
+}
+
+static int go_on(int percent, const WebPPicture *picture)
+{
+    const sink *s = picture->user_data;
+    (void)percent;
+    return task_check_time(s->task) == DP_OK;
+}
+
+static dp_status encode_failed(render_task *task, WebPEncodingError error)
+{
+    switch (error) {
+    case VP8_ENC_ERROR_OUT_OF_MEMORY:
+    case VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY:
+    case VP8_ENC_ERROR_BAD_WRITE: /* the sink has said why, where there is more to say */
+        return task_fail(task, DP_ERR_NOMEM, "no memory to encode the webp");
+    case VP8_ENC_ERROR_USER_ABORT:
+        return DP_ERR_TIMEOUT;
+    default:
+        return task_fail(task, DP_ERR_INVALID, "libwebp cannot encode this (%d)", (int)error);
+    }
+}
+
+static dp_status encode_webp(render_task *task, const surface *picture, const encode_hints *hints,
+                             dp_buf **out)
+{
+    WebPConfig config;
+    WebPPicture webp;
+    sink s;
+
+    if (!WebPConfigPreset(&config, hints->drawing ? WEBP_PRESET_ICON : WEBP_PRESET_PHOTO,
+                          QUALITY) ||
+        !WebPPictureInit(&webp)) {
+        return task_fail(task, DP_ERR_UNSUPPORTED, "another libwebp than at build time");
+    }
+    config.alpha_quality = ALPHA_QUALITY;
+    /* Halved colour planes smear the edges of flat shapes; this spends time to place them well. */
+    config.use_sharp_yuv = hints->drawing;
+    sink_init(&s, task);
+    webp.use_argb = hints->drawing;
+    webp.width = (int)picture->width;
+    webp.height = (int)picture->height;
+    webp.writer = write_bytes;
+    webp.custom_ptr = &s;
+    webp.progress_hook = go_on;
+    webp.user_data = &s;
+    dp_status status = DP_OK;
+    if (!WebPPictureImportRGBA(&webp, picture->pixels, (int)surface_stride_bytes(picture)) ||
+        !WebPEncode(&config, &webp)) {
+        status = encode_failed(task, webp.error_code);
+    }
+    WebPPictureFree(&webp);
+    if (status == DP_OK) {
+        status = sink_finish(&s, out);
+    }
+    sink_drop(&s);
+    return status;
+}
+
+const codec codec_webp = {.format = DP_MEDIA_WEBP,
+                          .decoder_bytes = sizeof(webp_decoder),
+                          .open = open_webp,
+                          .decode = decode_webp,
+                          .close = close_webp,
+                          .encode = encode_webp};
+
+#else
+
+const codec codec_webp = {.format = DP_MEDIA_WEBP};
+
+#endif

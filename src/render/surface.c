@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking, dropping and turning surfaces; see surface.h.  Used by one thread at a time.
+ */
+#include "render/surface.h"
+
+#include <string.h>
+
+#include <danpool/stats.h>
+
+#include "pool/os.h"
+
+dp_status surface_take(render_task *task, uint32_t width, uint32_t height, surface *out)
+{
+    DP_ASSERT(width > 0 && height > 0);
+    DP_ASSERT(width <= RENDER_SOURCE_SIDE_MAX && height <= RENDER_SOURCE_SIDE_MAX);
+    const dp_request request = {.size_bytes = (size_t)width * height * 4,
+                                .kind = DP_KIND_SURFACE,
+                                .priority = DP_PRIORITY_NORMAL,
+                                .need = DP_NEED_HOST};
+    dp_buf *buf;
+    const dp_status status = dp_get(task->pool, &request, &buf);
+    if (status != DP_OK) {
+        return task_fail(task, status, "no memory for a surface of %u x %u pixels", width, height);
+    }
+    *out = (surface){.buf = buf, .pixels = dp_buf_data(buf), .width = width, .height = height};
+    return DP_OK;
+}
+
+void surface_drop(surface *s)
+{
+    dp_put(s->buf);
+    *s = (surface){0};
+}
+
+/*
+ * EXIF numbers the eight ways a sensor can lie; bits of (orientation - 1) do not give them, so a
+ * table. A result pixel (x, y) is the source pixel (x', y'): transposed first, then flipped.
+ */
+static const struct {
+    bool transpose, flip_x, flip_y; /* flips are of source coordinates */
+} turns[9] = {
+    [1] = {false, false, false}, [2] = {false, true, false}, [3] = {false, true, true},
+    [4] = {false, false, true},  [5] = {true, false, false}, [6] = {true, false, true},
+    [7] = {true, true, true},    [8] = {true, true, false},
+};
+
+dp_status surface_orient(render_task *task, surface *s, unsigned orientation)
+{
+    if (orientation < 2 || orientation > 8) {
+        return DP_OK;
+    }
+    const bool transpose = turns[orientation].transpose;
+    surface turned;
+    const dp_status status = surface_take(task, transpose ? s->height : s->width,
+                                          transpose ? s->width : s->height, &turned);
+    if (status != DP_OK) {
+        return status;
+    }
+    for (uint32_t y = 0; y < turned.height; y++) {
+        uint8_t *out = surface_row(&turned, y);
+        for (uint32_t x = 0; x < turned.width; x++) {
+            uint32_t from_x = transpose ? y : x;
+            uint32_t from_y = transpose ? x : y;
+            from_x = turns[orientation].flip_x ? s->width - 1 - from_x : from_x;
+            from_y = turns[orientation].flip_y ? s->height - 1 - from_y : from_y;
+            memcpy(out + 4 * (size_t)x, surface_row(s, from_y) + 4 * (size_t)from_x, 4);
+        }
+    }
+    dp_stats_copied(task->pool, dp_buf_size(turned.buf));
+    surface_drop(s);
+    *s = turned;
+    return DP_OK;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits and words of one job; see task.h.
+ */
+#include "render/task.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "pool/os.h"
+
+dp_status task_fail(render_task *task, dp_status status, const char *format, ...)
+{
+    if (task->message[0] == '\0') {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(task->message, sizeof task->message, format, args);
+        va_end(args);
+    }
+    return status;
+}
+
+bool task_is_late(const render_task *task)
+{
+    return task->deadline_ns != 0 && os_clock_ns() > task->deadline_ns;
+}
+
+dp_status task_check_time(render_task *task)
+{
+    if (task_is_late(task)) {
+        return task_fail(task, DP_ERR_TIMEOUT, "the picture takes too long to render");
+    }
+    return DP_OK;
+}
+
+dp_status task_check_pixels(render_task *task, uint64_t width, uint64_t height)
+{
+    if (width == 0 || height == 0) {
+        return task_fail(task, DP_ERR_FORMAT, "the picture is empty (%" PRIu64 " x %" PRIu64 ")",
+                         width, height);
+    }
+    if (width > RENDER_SOURCE_SIDE_MAX || height > RENDER_SOURCE_SIDE_MAX) {
+        return task_fail(task, DP_ERR_TOO_LARGE,
+                         "%" PRIu64 " x %" PRIu64 " pixels, at most %u on a side are taken", width,
+                         height, RENDER_SOURCE_SIDE_MAX);
+    }
+    if (width * height > task->input_pixels_max) {
+        return task_fail(task, DP_ERR_TOO_LARGE,
+                         "%" PRIu64 " x %" PRIu64 " pixels, at most %" PRIu64 " are taken", width,
+                         height, task->input_pixels_max);
+    }
+    return DP_OK;
+}
