@@ -50,7 +50,8 @@
 
 typedef struct config {
 #define CONFIG_FIELD_N(group, key, initial, min, max, meaning) int64_t group##_##key;
-#define CONFIG_FIELD_S(group, key, initial, meaning)           char group##_##key[CONFIG_TEXT_BYTES];
+
+#define CONFIG_FIELD_S(group, key, initial, meaning) char group##_##key[CONFIG_TEXT_BYTES];
     CONFIG_LIST(CONFIG_FIELD_N, CONFIG_FIELD_S)
 #undef CONFIG_FIELD_N
 #undef CONFIG_FIELD_S

@@ -46,6 +46,7 @@ struct protocol_parser {
     bool op_known;
     field field;       /* the top-level key whose value comes next */
     size_t ext_offset; /* behind the key "ext" */
+    size_t end_offset; /* behind the outermost container */
     size_t text_chars;
     verdict verdicts[FIELD_COUNT];
     protocol_request request;
@@ -282,6 +283,9 @@ static int on_close(void *context)
 {
     protocol_parser *parser = context;
     parser->depth--;
+    if (parser->depth == 0) {
+        parser->end_offset = yajl_get_bytes_consumed(parser->handle);
+    }
     return on_value(parser, VALUE_OTHER, NULL, 0);
 }
 
@@ -325,6 +329,7 @@ static void reset(protocol_parser *parser, const char *frame)
     parser->is_object = false;
     parser->op_known = false;
     parser->field = FIELD_UNKNOWN;
+    parser->end_offset = 0;
     parser->text_chars = 0;
     memset(parser->verdicts, 0, sizeof parser->verdicts);
     parser->request = (protocol_request){
@@ -332,6 +337,21 @@ static void reset(protocol_parser *parser, const char *frame)
         .color = 0xffffff,
         .size_px = 25,
     };
+}
+
+/*
+ * What stands behind the outermost container, which yajl does not always see as garbage: a string
+ * or word that the frame's end cuts off counts as "more to come" there.
+ */
+static bool has_garbage(const protocol_parser *parser, size_t size_bytes, size_t *at)
+{
+    for (size_t i = parser->end_offset; parser->end_offset > 0 && i < size_bytes; i++) {
+        if (parser->frame[i] == '\0' || strchr(" \t\r\n", parser->frame[i]) == NULL) {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Runs yajl over the frame.  The only function that longjmp() comes back to: it has no locals that
@@ -358,7 +378,7 @@ static protocol_error read_json(protocol_parser *parser, size_t size_bytes, char
         snprintf(message, message_bytes, "nested deeper than %u", PROTOCOL_DEPTH_MAX);
         return PROTOCOL_BAD_JSON;
     }
-    if (status != yajl_status_ok) {
+    if (status != yajl_status_ok || has_garbage(parser, size_bytes, &at)) {
         snprintf(message, message_bytes, "not JSON at byte %zu", at);
         return PROTOCOL_BAD_JSON;
     }
