@@ -102,25 +102,23 @@ static void device_tier(bench *b, dp_tier_id id)
     config.rule_count = 1;
     dp_pool *pool = NULL;
     dp_tier *tier = NULL;
-    dp_tier_info info;
     char detail[96] = "";
     const tier_open_args none = {.pmem_path = NULL};
-    dp_status status = dp_pool_create(&config, &pool);
+    dp_status status = tier_open(id, &none, detail, &tier);
     if (status != DP_OK) {
-        device_skip(b, id, dp_status_message(status));
+        device_skip(b, id, *detail != '\0' ? detail : dp_status_message(status));
         return;
     }
-    if (dp_pool_tier_info(pool, id, &info) != DP_OK || info.state != DP_OK) {
-        device_skip(b, id, info.detail);
-    } else if (tier_open(id, &none, detail, &tier) != DP_OK) {
-        device_skip(b, id, detail);
+    status = dp_pool_create(&config, &pool);
+    if (status != DP_OK) {
+        device_skip(b, id, dp_status_message(status));
     } else {
         for (size_t i = 0; i < sizeof device_sizes / sizeof device_sizes[0]; i++) {
             device_row(b, pool, tier, device_sizes[i]);
         }
     }
-    tier_close(tier);
     dp_pool_destroy(pool);
+    tier_close(tier);
 }
 
 void pool_device_rows(bench *b)
