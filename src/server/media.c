@@ -231,27 +231,49 @@ static void task_done(void *user, dp_status status, const char *message,
     free(task);
 }
 
-/* Joins a task of the same key, or links `task` as the new one.  True when it is the new one. */
-static bool join_or_link(media_store *store, media_task *task, media_upload *upload)
+static bool find_finished(media_store *store, const dp_cache_key *key, media_result *result)
+{
+    dp_buf *picture;
+    if (find_key(store, key, &picture, &result->meta) != DP_OK) {
+        return false;
+    }
+    result->tier = dp_buf_tier(picture);
+    result->cached = true;
+    dp_put(picture);
+    return true;
+}
+
+typedef enum task_place { TASK_FINISHED, TASK_JOINED, TASK_NEW } task_place;
+
+/*
+ * Finds the upload's place: behind a task of the same key, or as the first of a new one.  A task is
+ * unlinked after its picture is in the cache, so where no task is found the cache is asked once
+ * more.
+ */
+static task_place find_place(media_store *store, media_task *task, media_upload *upload)
 {
     pthread_mutex_lock(&store->lock);
     media_task *same = store->tasks;
     while (same != NULL && memcmp(&same->key, &task->key, sizeof task->key) != 0) {
         same = same->next;
     }
-    store->in_flight++;
-    upload->next = NULL;
+    task_place place = TASK_JOINED;
     if (same == NULL) {
+        place = find_finished(store, &task->key, &upload->result) ? TASK_FINISHED : TASK_NEW;
+    }
+    upload->next = NULL;
+    if (place == TASK_NEW) {
         task->waiting = upload;
         task->next = store->tasks;
         store->tasks = task;
-    } else {
+    } else if (place == TASK_JOINED) {
         /* Behind the first, whose upload it was that is rendered. */
         upload->next = same->waiting->next;
         same->waiting->next = upload;
     }
+    store->in_flight += place == TASK_FINISHED ? 0u : 1u;
     pthread_mutex_unlock(&store->lock);
-    return same == NULL;
+    return place;
 }
 
 static const char *submit_message(dp_status status)
@@ -298,20 +320,16 @@ bool media_submit(media_store *store, media_upload *upload, dp_buf *source, uint
         return true;
     }
     id_write(&task->key, upload->result.id);
-    dp_buf *picture;
-    if (find_key(store, &task->key, &picture, &upload->result.meta) == DP_OK) {
-        upload->result.tier = dp_buf_tier(picture);
-        upload->result.cached = true;
-        dp_put(picture);
-        free(task);
-        return true;
-    }
     task->store = store;
     task->begun_ns = os_clock_ns();
-    if (join_or_link(store, task, upload)) {
+    /* The usual repeat is found without the lock that uploads in flight share. */
+    task_place place = find_finished(store, &task->key, &upload->result)
+                           ? TASK_FINISHED
+                           : find_place(store, task, upload);
+    if (place == TASK_NEW) {
         task_start(task, source, width_max, height_max);
     } else {
         free(task);
     }
-    return false;
+    return place == TASK_FINISHED;
 }
