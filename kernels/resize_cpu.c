@@ -125,28 +125,35 @@ static void next_rows(const resize_rows *rows, size_t at, uint32_t *slot,
     }
 }
 
+/* Apart from its caller so that `restrict` tells the compiler that sums and rows never meet. */
+static void add_rows(int32_t *DP_RESTRICT sums, const int16_t *const rows[ROWS_AT_ONCE],
+                     const int16_t *weights)
+{
+    const int16_t *DP_RESTRICT a = rows[0];
+    const int16_t *DP_RESTRICT b = rows[1];
+    const int16_t *DP_RESTRICT c = rows[2];
+    const int16_t *DP_RESTRICT d = rows[3];
+    const int16_t wa = weights[0], wb = weights[1], wc = weights[2], wd = weights[3];
+
+    for (uint32_t i = 0; i < TILE; i++) {
+        sums[i] +=
+            ((int32_t)a[i] * wa + (int32_t)b[i] * wb) + ((int32_t)c[i] * wc + (int32_t)d[i] * wd);
+    }
+}
+
 /* Sums the ring rows in the window of target row `row` into one tile of the finished row. */
 static void sum_tile(const resize_rows *rows, size_t at, uint32_t row)
 {
     const resize_axis *y = rows->args->y;
     const int16_t *weights = y->weights + (size_t)row * y->taps;
     uint32_t slot = (uint32_t)y->firsts[row] % rows->ring_rows;
-    int16_t *DP_RESTRICT out = rows->finished + at;
+    int16_t *out = rows->finished + at;
     int32_t sums[TILE] = {0};
 
     for (int32_t t = 0; t < y->counts[row]; t += ROWS_AT_ONCE) {
         const int16_t *input[ROWS_AT_ONCE];
         next_rows(rows, at, &slot, input);
-        const int16_t *DP_RESTRICT a = input[0];
-        const int16_t *DP_RESTRICT b = input[1];
-        const int16_t *DP_RESTRICT c = input[2];
-        const int16_t *DP_RESTRICT d = input[3];
-        const int16_t wa = weights[t], wb = weights[t + 1];
-        const int16_t wc = weights[t + 2], wd = weights[t + 3];
-        for (uint32_t i = 0; i < TILE; i++) {
-            sums[i] += ((int32_t)a[i] * wa + (int32_t)b[i] * wb) +
-                       ((int32_t)c[i] * wc + (int32_t)d[i] * wd);
-        }
+        add_rows(sums, input, weights + t);
     }
     for (uint32_t i = 0; i < TILE; i++) {
         out[i] = (int16_t)resize_narrow(sums[i]);
