@@ -192,10 +192,20 @@ check_settings() {
   done < <(sed -nE 's/^ +[NS]\((\w+), (\w+), "?([^",]*)"?,.*/\1 \2 \3/p' src/server/config.h)
 }
 
+# Every command of ./x is explained by ./x help.
+check_commands() {
+  local name
+  ./x help >"$scratch/help"
+  sed -nE 's/^  ([a-z]+)\) cmd_.*/\1/p' x | while read -r name; do
+    grep -qE "^  $name( |$)" "$scratch/help" || printf 'x:1: help does not explain %s\n' "$name"
+  done
+}
+
 # Links between our documents lead somewhere; README names every top folder.
 check_docs() {
   local file link target
   check_settings
+  check_commands
   while IFS= read -r file; do
     { grep -oP '\]\(\K[^)#\s]+|<img[^>]+src="\K[^"]+' "$file" || true; } >"$scratch/links"
     while IFS= read -r link; do
