@@ -1,2 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# libdanpool: the ladder, the public headers, and one executable for each unit.
+# libdanpool: the ladder, and one executable for each unit.  (tests/tidy.sh headers compiles each
+# public header alone, as C and as C++.)
+add_test(NAME test_ladder COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_ladder.sh)
+set_tests_properties(test_ladder PROPERTIES LABELS "style" TIMEOUT 60)
+
+if(CMOCKA_FOUND)
+  add_library(dp_fake_tier STATIC EXCLUDE_FROM_ALL support/fake_tier.c)
+  target_link_libraries(dp_fake_tier PRIVATE dp_flags PUBLIC danpool)
+  target_include_directories(dp_fake_tier PUBLIC support ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
+
+  foreach(unit status size_class slab)
+    dp_test(test_${unit} LINK dp_fake_tier)
+  endforeach()
+endif()

@@ -175,6 +175,14 @@ static void empty_give_back(slab *self, slab_region *region)
     region_give_back(self, region);
 }
 
+/* Empty regions stand at the back of `open`; above the watermark the last ones go. */
+static void watermark_keep(slab *self)
+{
+    while (self->empty_bytes > self->region_bytes &&
+           self->empty_bytes > self->stats.capacity_bytes / 8)
+        empty_give_back(self, region_of(self->open.previous));
+}
+
 static void trim(slab *self)
 {
     while (!list_is_empty(&self->kept))
@@ -241,10 +249,12 @@ static dp_status units_take(slab *self, unsigned units, slab_region **out, unsig
     }
     if (region->busy == 0)
         self->empty_bytes -= region->memory.size_bytes;
+    bool was_empty = region->busy == 0;
     region->busy |= bits << *at;
-    if (region->busy == bits_of(region->units)) {
+    bool is_full = region->busy == bits_of(region->units);
+    if (was_empty || is_full) {
         list_remove(&region->link);
-        list_push_front(&self->full, &region->link);
+        list_push_front(is_full ? &self->full : &self->open, &region->link);
     }
     *out = region;
     return DP_OK;
@@ -265,9 +275,7 @@ static void units_give_back(slab *self, slab_region *region, uint64_t unit_bits)
     list_remove(&region->link);
     list_push_back(&self->open, &region->link);
     self->empty_bytes += region->memory.size_bytes;
-    if (self->empty_bytes > region->memory.size_bytes &&
-        self->empty_bytes > self->stats.capacity_bytes / 8)
-        empty_give_back(self, region);
+    watermark_keep(self);
 }
 
 /* ---- runs ---- */
@@ -380,6 +388,7 @@ static void run_end(slab *self, slab_run *run)
     self->kept_bytes += region->memory.size_bytes;
     while (self->kept_count > SLAB_HUGE_KEPT_MAX || self->kept_bytes > SLAB_HUGE_KEPT_BYTES_MAX)
         kept_give_back(self, region_of(self->kept.previous));
+    watermark_keep(self); /* the capacity that it is measured by may have shrunk */
 }
 
 /* ---- blocks ---- */
@@ -409,6 +418,7 @@ static dp_buf *run_take(const slab *self, slab_run *run)
         return buf_construct(self, run, run->fresh++);
     run->free = buf->next;
     run->free_count--;
+    buf->flags &= (uint8_t)~BUF_REST;
     return buf;
 }
 
@@ -458,7 +468,9 @@ void slab_put(slab *self, dp_buf *chain)
         dp_buf *buf = chain;
         slab_run *run = buf->run;
         chain = buf->next;
+        DP_ASSERT((buf->flags & BUF_REST) == 0); /* put twice */
         DP_ASSERT(run->free_count < run->fresh);
+        buf->flags |= BUF_REST;
         if (run->unit_bits != 0 && !run_has_block(run))
             list_push_front(&self->partial[run->size_class], &run->link);
         buf->next = run->free;
@@ -514,7 +526,7 @@ static uint64_t run_check(slab_run *run)
     for (dp_buf *buf = run->free; buf != NULL; buf = buf->next) {
         DP_ASSERT(buf->run == run);
         DP_ASSERT((size_t)(buf - run_bufs(run)) < run->fresh);
-        DP_ASSERT((buf->flags & BUF_MARK) == 0);
+        DP_ASSERT((buf->flags & (BUF_MARK | BUF_REST)) == BUF_REST);
         DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
         buf->flags |= BUF_MARK;
         seen++;
@@ -560,6 +572,7 @@ void slab_check(slab *self)
             slab_region *region = region_of(node);
             DP_ASSERT((region->units == 0) == (i >= 2));
             DP_ASSERT(i >= 2 || (region->busy == bits_of(region->units)) == (i == 1));
+            DP_ASSERT(i != 0 || empty == 0 || region->busy == 0); /* empty ones at the back */
             uint64_t out = region_check(region);
             DP_ASSERT(i < 2 || out == (i == 2 ? 1u : 0u));
             live += out;

@@ -41,6 +41,7 @@
 #define BUF_USED 1u /* has been handed to a caller before */
 #define BUF_WRAP 2u /* a wrapped_buf: the block is not a slab's */
 #define BUF_MARK 4u /* seen by the walker */
+#define BUF_REST 8u /* on its run's free chain */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
