@@ -21,7 +21,8 @@ if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_media LINK dp_server_core)
 endif()
 
-# Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60
+# Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60.  fuzz_config wants
+# -detect_leaks=0 too, or it looks for leaks after every syntax error and gets nowhere.
 if(DP_FUZZ AND TARGET dp_server_leaf)
   if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "DP_FUZZ needs clang: set CMAKE_C_COMPILER")
