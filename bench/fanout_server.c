@@ -6,8 +6,10 @@
 
 #include "fanout_server.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -183,6 +185,42 @@ double server_cpu_s(const server *s)
         return NAN;
     }
     return (double)(user + system) / (double)ticks;
+}
+
+/* The second number of a thread's schedstat: nanoseconds on a run queue. */
+static double wait_of_thread(const char *directory, const char *thread)
+{
+    char path[160];
+    uint64_t ran = 0;
+    uint64_t waited = 0;
+    (void)snprintf(path, sizeof path, "%s/%.20s/schedstat", directory, thread);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return 0.0;
+    }
+    /* The kernel writes both numbers, so there is nothing here that could overflow. */
+    bool ok = fscanf(file, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2; // NOLINT(cert-err34-c)
+    (void)fclose(file);
+    return ok ? (double)waited / 1e9 : 0.0;
+}
+
+double server_wait_s(const server *s)
+{
+    char path[64];
+    double sum = 0.0;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return 0.0;
+    }
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            sum += wait_of_thread(path, entry->d_name);
+        }
+    }
+    (void)closedir(directory);
+    return sum;
 }
 
 uint64_t server_resident_bytes(const server *s)

@@ -31,6 +31,10 @@ bool server_stop(server *s);
 /* CPU seconds it has used so far, user and system; NAN when /proc does not say. */
 double server_cpu_s(const server *s);
 
+/* Seconds its threads were ready to run but had no core: other programs' load on the machine.  0
+ * where the kernel does not keep it. */
+double server_wait_s(const server *s);
+
 /* Resident bytes; 0 when /proc does not say. */
 uint64_t server_resident_bytes(const server *s);
 

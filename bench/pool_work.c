@@ -408,9 +408,10 @@ void work_run(const work *w, dp_pool *pool, bool quick, work_result *out)
     if (w->kind == WORK_PACED) {
         r.run_ns = quick ? PACED_RUN_NS_QUICK : PACED_RUN_NS;
     }
+    size_t raw_bytes = w->kind == WORK_RAW ? 2 * RING_SLOTS * w->size_bytes : 1;
     r.mix = mix_make();
     r.hist = calloc(1, sizeof *r.hist);
-    r.raw_blocks = calloc(2 * RING_SLOTS, w->size_bytes == 0 ? 1 : w->size_bytes);
+    r.raw_blocks = calloc(1, raw_bytes);
     if (r.mix != NULL && r.hist != NULL && r.raw_blocks != NULL) {
         lane lanes[2];
         lanes_run(&r, lanes);
