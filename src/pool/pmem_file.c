@@ -53,9 +53,20 @@ static dp_status fail(int error, const char *doing, char detail[PMEM_FILE_DETAIL
     }
 }
 
+/* Too short to be a pool?  libpmemobj maps the head of any file, and dies on an empty one. */
+static bool is_stub(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) &&
+           (uint64_t)facts.st_size < PMEMOBJ_MIN_POOL;
+}
+
 static dp_status open_existing(const char *path, char detail[PMEM_FILE_DETAIL_BYTES],
                                PMEMobjpool **out)
 {
+    if (is_stub(path)) {
+        return fail(EINVAL, "open", detail);
+    }
     errno = 0;
     int sound = pmemobj_check(path, PMEM_FILE_LAYOUT);
     if (sound == 0) {

@@ -41,6 +41,7 @@
 #include <libpmem.h>
 #include <libpmemobj/action_base.h>
 #include <libpmemobj/atomic_base.h>
+#include <libpmemobj/ctl.h>
 #include <libpmemobj/iterator_base.h>
 #include <libpmemobj/pool_base.h>
 
@@ -49,6 +50,17 @@
 
 #define PMEM_REGION_BYTES    ((size_t)1 << 20)
 #define PMEM_ALIGNMENT_BYTES 64u
+
+/*
+ * Entries are allocated in units, 1 to 64 of them each: of 256 B up to 16 KiB, of 4 KiB up to
+ * 256 KiB.  One arena for all threads: they wait for the write, not for the allocator, and every
+ * further arena would keep runs of its own half empty.
+ */
+#define PMEM_CLASS_COUNT  2u
+#define PMEM_UNITS_MAX    64u
+#define PMEM_HEADER_BYTES 16u /* libpmemobj's compact header */
+static const size_t PMEM_UNIT_BYTES[PMEM_CLASS_COUNT] = {256, 4096};
+static const unsigned PMEM_UNITS_PER_RUN[PMEM_CLASS_COUNT] = {1000, 255};
 
 #define ENTRY_TYPE  UINT64_C(0x64616e01) /* an entry; anything else in the heap is not ours */
 #define REGION_TYPE UINT64_C(0x64616e02) /* only ever reserved, so never seen by a walk */
@@ -76,6 +88,7 @@ typedef struct pmem_entry {
 typedef struct pmem_tier {
     dp_tier tier;
     PMEMobjpool *pop;
+    uint64_t class_flags[PMEM_CLASS_COUNT];
     pthread_mutex_t lock; /* guards everything below, and the nodes' mutable fields */
     pmem_index index;
     uint64_t sequence_next;
@@ -135,6 +148,46 @@ static bool node_unhold(pmem_node *node)
 
 /* --- regions --- */
 
+/* A reservation with the bound that libpmemobj does not check here: sizes past it wrap round. */
+static PMEMoid reserve(PMEMobjpool *pop, struct pobj_action *action, size_t size_bytes,
+                       uint64_t type, uint64_t flags)
+{
+    if (size_bytes > PMEMOBJ_MAX_ALLOC_SIZE) {
+        return OID_NULL;
+    }
+    return pmemobj_xreserve(pop, action, size_bytes, type, flags);
+}
+
+/*
+ * Defines the classes that entries are allocated from; they are settings of the run-time heap, not
+ * of the file.  libpmemobj's own have some forty sizes up to 128 KiB, and each takes a run of up
+ * to a mebibyte with its first object, which fills a small file with a handful of images.
+ */
+static bool define_classes(pmem_tier *self)
+{
+    for (size_t i = 0; i < PMEM_CLASS_COUNT; i++) {
+        struct pobj_alloc_class_desc class = {.unit_size = PMEM_UNIT_BYTES[i],
+                                              .units_per_block = PMEM_UNITS_PER_RUN[i],
+                                              .header_type = POBJ_HEADER_COMPACT};
+        if (pmemobj_ctl_set(self->pop, "heap.alloc_class.new.desc", &class) != 0) {
+            return false;
+        }
+        self->class_flags[i] = POBJ_CLASS_ID(class.class_id) | POBJ_ARENA_ID(1);
+    }
+    return true;
+}
+
+/* The flags that put an object of that size into the smallest class that holds it. */
+static uint64_t class_flags(const pmem_tier *self, size_t size_bytes)
+{
+    for (size_t i = 0; i < PMEM_CLASS_COUNT; i++) {
+        if (size_bytes <= PMEM_UNIT_BYTES[i] * PMEM_UNITS_MAX - PMEM_HEADER_BYTES) {
+            return self->class_flags[i];
+        }
+    }
+    return 0; /* whole chunks of 256 KiB */
+}
+
 /* A region is a reservation for good: never published, so a crash leaves nothing to free. */
 static dp_status pmem_region_get(dp_tier *tier, size_t size_bytes, tier_region *out)
 {
@@ -144,7 +197,7 @@ static dp_status pmem_region_get(dp_tier *tier, size_t size_bytes, tier_region *
         return DP_ERR_NOMEM;
     }
     PMEMoid oid =
-        pmemobj_reserve(pmem_of(tier)->pop, action, size_bytes + PMEM_ALIGNMENT_BYTES, REGION_TYPE);
+        reserve(pmem_of(tier)->pop, action, size_bytes + PMEM_ALIGNMENT_BYTES, REGION_TYPE, 0);
     if (OID_IS_NULL(oid)) {
         os_free(action);
         return DP_ERR_NOMEM;
@@ -189,7 +242,8 @@ static dp_status entry_publish(pmem_tier *self, pmem_node *node, const tier_obje
         return DP_ERR_NOMEM;
     }
     size_t size_bytes = sizeof(pmem_entry) + object->size_bytes;
-    PMEMoid oid = pmemobj_reserve(self->pop, &action, size_bytes, ENTRY_TYPE);
+    PMEMoid oid =
+        reserve(self->pop, &action, size_bytes, ENTRY_TYPE, class_flags(self, size_bytes));
     if (OID_IS_NULL(oid)) {
         return DP_ERR_NOMEM;
     }
@@ -511,7 +565,7 @@ dp_status tier_pmem_open(const tier_open_args *args, char detail[96], dp_tier **
                  .persistent = true},
         .region_bytes_default = PMEM_REGION_BYTES,
     };
-    status = rebuild(self);
+    status = define_classes(self) ? rebuild(self) : DP_ERR_NOMEM;
     if (status != DP_OK) {
         snprintf(detail, PMEM_DETAIL_BYTES, "no memory for the index of the pmem file");
         pmem_close(&self->tier);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of tiers and cache share: a temporary directory for pool files, keys and contents
+ * that are made from a number, and an opener that fails the test in words.
+ */
+#ifndef DP_TESTS_TIER_RIG_H
+#define DP_TESTS_TIER_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pool/tier.h"
+
+#define RIG_PATH_BYTES 256
+#define RIG_FILE_BYTES ((size_t)16 << 20)
+
+/* A fresh directory, on /dev/shm where that is writable, since msync costs nothing there. */
+void rig_directory_make(char path[RIG_PATH_BYTES]);
+/* Removes it and the files in it. */
+void rig_directory_remove(const char *path);
+/* "<directory>/<name>" in static memory, until the next call. */
+const char *rig_path(const char *directory, const char *name);
+
+/* Opens the pmem tier on a file of RIG_FILE_BYTES; asserts that it works. */
+dp_tier *rig_pmem_open(const char *path);
+
+/* A well spread key for a number, and the number's own bytes for a content of that size. */
+dp_cache_key rig_key(uint64_t number);
+void rig_fill(void *bytes, size_t size_bytes, uint64_t number);
+bool rig_is_filled(const void *bytes, size_t size_bytes, uint64_t number);
+
+/* Commits rig_fill(number) of that size under rig_key(number), the number's bytes as meta data. */
+dp_status rig_commit(dp_tier *tier, uint64_t number, size_t size_bytes);
+/* Finds it, compares every byte, releases it.  DP_ERR_FORMAT: found with wrong bytes. */
+dp_status rig_check(dp_tier *tier, uint64_t number, size_t size_bytes);
+size_t rig_count(dp_tier *tier);
+
+/* splitmix64: a small generator whose whole state is one number, so a printed seed repeats a run.
+ */
+uint64_t rig_random(uint64_t *state);
+
+#endif
