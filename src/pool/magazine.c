@@ -78,13 +78,18 @@ static void depot_give(magazine_layer *layer, dp_buf *chain, uint32_t count)
         slab_put(layer->slabs[chain->tier], chain);
 }
 
-static void depots_drain(magazine_layer *layer, dp_tier_id tier)
+/* True when there was anything. */
+static bool depots_drain(magazine_layer *layer, dp_tier_id tier)
 {
+    bool any = false;
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
         dp_buf *chain;
-        while ((chain = depot_take(layer, tier, &layer->depots[tier][i])) != NULL)
+        while ((chain = depot_take(layer, tier, &layer->depots[tier][i])) != NULL) {
             slab_put(layer->slabs[tier], chain);
+            any = true;
+        }
     }
+    return any;
 }
 
 /* ---- a set's magazines ---- */
@@ -104,10 +109,13 @@ static void set_flush(magazine_layer *layer, magazine_set *set)
     }
 }
 
-static void set_drain(magazine_layer *layer, magazine_set *set, dp_tier_id tier)
+/* True when there was anything. */
+static bool set_drain(magazine_layer *layer, magazine_set *set, dp_tier_id tier)
 {
+    bool any = false;
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
         magazine *mag = &set->magazines[tier][i];
+        any = any || mag->loaded != NULL || mag->previous != NULL;
         if (mag->previous != NULL)
             slab_put(layer->slabs[tier], mag->previous);
         if (mag->loaded != NULL)
@@ -117,6 +125,7 @@ static void set_drain(magazine_layer *layer, magazine_set *set, dp_tier_id tier)
         mag->previous_count = 0;
         mag->loaded_count = 0;
     }
+    return any;
 }
 
 /* Refills an empty loaded magazine and pops. */
@@ -155,10 +164,11 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, dp_tier_id ti
         dp_status status = set_refill(layer, set, tier, size_class, &buf);
         if (status == DP_ERR_NOMEM || status == DP_ERR_QUOTA) {
             /* Full, but perhaps of blocks of other classes that nobody holds. */
-            set_drain(layer, set, tier);
+            bool drained = set_drain(layer, set, tier);
             if (atomic_load_explicit(&layer->depot_chains[tier], memory_order_relaxed) != 0)
-                depots_drain(layer, tier);
-            status = set_refill(layer, set, tier, size_class, &buf);
+                drained = depots_drain(layer, tier) || drained;
+            if (drained)
+                status = set_refill(layer, set, tier, size_class, &buf);
         }
         if (status != DP_OK)
             return status;
@@ -345,8 +355,8 @@ void magazine_drain(magazine_layer *layer, dp_tier_id tier)
 {
     magazine_set *set = magazine_set_mine(layer);
     if (set != NULL)
-        set_drain(layer, set, tier);
-    depots_drain(layer, tier);
+        (void)set_drain(layer, set, tier);
+    (void)depots_drain(layer, tier);
 }
 
 void magazine_each(magazine_layer *layer, void (*visit)(void *user, const magazine_set *set),
@@ -397,7 +407,7 @@ void magazine_layer_destroy(magazine_layer *layer)
     os_unlock(&registry_lock);
     set_flush(layer, layer->shared);
     for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        depots_drain(layer, (dp_tier_id)tier);
+        (void)depots_drain(layer, (dp_tier_id)tier);
         for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++)
             os_mutex_destroy(&layer->depots[tier][i].lock);
     }

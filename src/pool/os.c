@@ -25,9 +25,9 @@ void os_assert_failed(const char *expression, const char *file, int line)
     abort();
 }
 
-void os_malloc_fail_nth(uint64_t nth)
+uint64_t os_malloc_fail_nth(uint64_t nth)
 {
-    atomic_store_explicit(&fail_countdown, nth, memory_order_relaxed);
+    return atomic_exchange_explicit(&fail_countdown, nth, memory_order_relaxed);
 }
 
 /* True when this very call is the one that was asked to fail. */

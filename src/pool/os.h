@@ -38,9 +38,9 @@ void os_free(void *memory);
 
 /*
  * For tests: the n-th call of the three allocators above fails (1 = the next one), once; 0 turns it
- * off.  Counted over all threads.
+ * off.  Counted over all threads.  Returns what the last countdown had left: 0 says that it fired.
  */
-void os_malloc_fail_nth(uint64_t nth);
+uint64_t os_malloc_fail_nth(uint64_t nth);
 
 /* Fresh zeroed pages from the kernel, aligned to a page, NULL when there are none. */
 void *os_pages_map(size_t size_bytes);
