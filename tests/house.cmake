@@ -13,3 +13,12 @@ if(NOT DP_SANITIZE)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/bare_build.sh ${CMAKE_COMMAND} ${CMAKE_GENERATOR})
   set_tests_properties(bare_build PROPERTIES LABELS "house" TIMEOUT 300)
 endif()
+
+# Clients with deadlines get the machine for themselves; this file is included after theirs.
+get_property(house_tests DIRECTORY PROPERTY TESTS)
+foreach(test IN LISTS house_tests)
+  get_test_property(${test} LABELS labels)
+  if(labels MATCHES "integration|browser")
+    set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)
+  endif()
+endforeach()
