@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernels, codecs, the pipeline and danpoolctl.
+if(CMOCKA_FOUND)
+  add_library(dp_media_make STATIC EXCLUDE_FROM_ALL support/media_make.c)
+  target_link_libraries(dp_media_make PRIVATE dp_flags dp_headers)
+  set_target_properties(dp_media_make PROPERTIES C_EXTENSIONS OFF)
+  foreach(package JPEG WEBP SPNG)
+    if(${package}_FOUND)
+      target_link_libraries(dp_media_make PRIVATE PkgConfig::${package})
+    endif()
+  endforeach()
+  if(GIF_FOUND)
+    target_link_libraries(dp_media_make PRIVATE GIF::GIF)
+  endif()
+
+  foreach(unit resize composite)
+    dp_test(test_${unit} LINK dp_kernels m)
+  endforeach()
+  dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
+endif()

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool over host memory alone and a task over it, for tests of the render stages.
+ */
+#ifndef DP_TESTS_RENDER_RIG_H
+#define DP_TESTS_RENDER_RIG_H
+
+#include <string.h>
+
+#include <danpool/stats.h>
+
+#include "cm.h"
+#include "media_make.h"
+#include "render/codec.h"
+#include "render/task.h"
+
+typedef struct render_rig {
+    dp_pool *pool;
+    render_task task;
+} render_rig;
+
+static inline int rig_setup(void **state)
+{
+    static render_rig rig;
+    const dp_pool_config config = {.tiers = DP_TIER_BIT(DP_TIER_HOST)};
+    rig = (render_rig){.task = {.input_pixels_max = 40000000}};
+    assert_int_equal(dp_pool_create(&config, &rig.pool), DP_OK);
+    rig.task.pool = rig.pool;
+    *state = &rig;
+    return 0;
+}
+
+/* Bytes in buffers that somebody still holds. */
+static inline uint64_t rig_used_bytes(const render_rig *rig)
+{
+    dp_stats stats;
+    uint64_t used = 0;
+    dp_stats_read(rig->pool, &stats);
+    for (int id = 0; id < DP_TIER_COUNT; id++) {
+        used += stats.tiers[id].used_bytes;
+    }
+    return used;
+}
+
+/* Every test ends with nothing held: a leak in any stage fails it. */
+static inline int rig_teardown(void **state)
+{
+    render_rig *rig = *state;
+    const uint64_t used = rig_used_bytes(rig);
+    if (used != 0) {
+        print_error("%llu bytes are still held\n", (unsigned long long)used);
+        return -1;
+    }
+    dp_pool_destroy(rig->pool);
+    return 0;
+}
+
+#define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+
+static inline media_bytes rig_bytes(const made_media *media)
+{
+    return (media_bytes){media->bytes, media->size_bytes};
+}
+
+/* Opens and decodes to width x height (0 = the file's own size); frees `media`. */
+static inline dp_status rig_decode(render_rig *rig, made_media *media, const uint32_t size[2],
+                                   surface *out)
+{
+    decoder *d;
+    rig->task.message[0] = '\0';
+    dp_status status = codec_open(&rig->task, rig_bytes(media), &d);
+    if (status == DP_OK) {
+        status = codec_decode(d, size == NULL ? d->info.width : size[0],
+                              size == NULL ? d->info.height : size[1], out);
+        codec_close(d);
+    }
+    media_free(media);
+    return status;
+}
+
+#endif
