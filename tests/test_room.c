@@ -130,7 +130,8 @@ static void a_busy_room_gathers_one_window_and_promises_one_flush(void **state)
     assert_int_equal(second.flush_at_ns, START_NS + WINDOW_NS);
     assert_false(third.flush_later);
     assert_int_equal(made->notified, 1);
-    assert_false(room_flush(made->room, second.flush_at_ns));
+    assert_int_not_equal(room_flush(made->room, second.flush_at_ns - 1), 0);
+    assert_int_equal(room_flush(made->room, second.flush_at_ns), 0);
     room_view_pull(view);
     assert_int_equal(view->ring.head, 2);
     assert_frame(batch_ring_at(&view->ring, 1)->frame,
@@ -138,6 +139,19 @@ static void a_busy_room_gathers_one_window_and_promises_one_flush(void **state)
                  "{\"seq\":3,\"c\":1}]}");
     assert_int_equal(view->next_seq, 4);
     part(view);
+}
+
+static void a_loop_that_writes_for_long_gets_time_to_read(void **state)
+{
+    fixture *made = *state;
+    (void)admit(made, "\"a\":1}", START_NS);
+    uint64_t written_ns = START_NS + 3 * WINDOW_NS;
+    room_written(made->room, written_ns);
+    room_admitted second = admit(made, "\"b\":1}", written_ns + 1);
+    assert_true(second.flush_later);
+    assert_int_equal(second.flush_at_ns, written_ns + WINDOW_NS / 4);
+    assert_int_equal(made->notified, 0);
+    room_flush_now(made->room, written_ns + 2);
 }
 
 static void one_message_a_batch_is_one_batch_a_message(void **state)
@@ -205,7 +219,7 @@ static void history_keeps_the_newest_and_a_joiner_never_sees_one_twice(void **st
                  "\"a\":1},{\"seq\":5,\"a\":1}]}");
     dp_put(history);
     assert_int_equal(view->next_seq, 6);
-    assert_false(room_flush(made->room, START_NS + 5 * WINDOW_NS));
+    assert_int_equal(room_flush(made->room, START_NS + 5 * WINDOW_NS), 0);
     room_view_pull(view);
     assert_int_equal(batch_ring_at(&view->ring, 0)->first_seq, 6);
     part(view);
@@ -233,6 +247,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_busy_room_gathers_one_window_and_promises_one_flush,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_loop_that_writes_for_long_gets_time_to_read, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(one_message_a_batch_is_one_batch_a_message, set_up_single,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_view_that_slept_past_the_ring_sees_the_gap_in_the_numbers,

@@ -220,7 +220,6 @@ static int on_receive(server_loop *loop, dp_session *session, void *in, size_t s
         return 0;
     }
     handle_piece(loop, ws, in, size_bytes);
-    loop_drain_inbox(loop);
     return 0;
 }
 

@@ -438,7 +438,6 @@ static int publish_message(server_loop *loop, struct lws *wsi, http_session *htt
     char text[48];
     snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", seq);
     int result = respond_text(loop, wsi, http, STATUS_CREATED, text);
-    loop_drain_inbox(loop);
     return result;
 }
 
@@ -511,7 +510,6 @@ static int publish_media(server_loop *loop, struct lws *wsi, http_session *http)
     http->upload = NULL;
     int status = upload_answer(loop, wsi, http, upload);
     upload_free(upload);
-    loop_drain_inbox(loop);
     return status;
 }
 

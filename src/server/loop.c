@@ -7,7 +7,7 @@
  * context (Debian's libwebsockets has no service threads of its own).
  *
  * Other threads only set flags and link things under inbox_lock, then wake the loop; the loop does
- * all the work in loop_drain_inbox().  A view on the inbox list is freed by this thread alone,
+ * all the work in drain_inbox().  A view on the inbox list is freed by this thread alone,
  * after taking it off, so the list never holds a dead one.
  */
 #define _DEFAULT_SOURCE /* SO_REUSEPORT */
@@ -45,10 +45,14 @@ static const struct lws_protocols protocols[] = {
     {.name = PROTOCOL_NAME,
      .callback = protocol_callback,
      .per_session_data_size = sizeof(dp_session),
-     .rx_buffer_size = PROTOCOL_FRAME_BYTES_MAX},
+     /* What one turn of the loop reads of one connection: a publisher that is behind catches up. */
+     .rx_buffer_size = SERVICE_BUFFER_BYTES},
     {.name = "danpool-listener", .callback = listener_callback},
     {.name = NULL},
 };
+
+/* The loop that this thread runs, NULL on other threads. */
+static _Thread_local server_loop *loop_of_thread;
 
 static server_loop *loop_of(struct lws *wsi)
 {
@@ -69,35 +73,7 @@ static bool inbox_needs_wake(server_loop *loop)
     return needed;
 }
 
-void loop_notify_view(void *user, room_view *view)
-{
-    server_loop *loop = user;
-    pthread_mutex_lock(&loop->inbox_lock);
-    bool wake = false;
-    if (!view->dirty) {
-        view->dirty = true;
-        view->dirty_next = loop->inbox_views;
-        loop->inbox_views = view;
-        wake = inbox_needs_wake(loop);
-    }
-    pthread_mutex_unlock(&loop->inbox_lock);
-    if (wake && !pthread_equal(pthread_self(), loop->thread)) {
-        loop_wake(loop);
-    }
-}
-
-void loop_post_upload(server_loop *loop, media_upload *upload)
-{
-    pthread_mutex_lock(&loop->inbox_lock);
-    upload->next = loop->inbox_uploads;
-    loop->inbox_uploads = upload;
-    inbox_needs_wake(loop);
-    pthread_mutex_unlock(&loop->inbox_lock);
-    /* Always woken: it may come from this very thread, which is then not about to look. */
-    loop_wake(loop);
-}
-
-void loop_drain_inbox(server_loop *loop)
+static void drain_inbox(server_loop *loop)
 {
     pthread_mutex_lock(&loop->inbox_lock);
     loop->inbox_woken = false;
@@ -122,7 +98,47 @@ void loop_drain_inbox(server_loop *loop)
         }
         room_view_pull(view);
         conn_wake_viewers(view);
+        room_written(view->room, os_clock_ns());
     }
+}
+
+static void drain_soon(lws_sorted_usec_list_t *timer)
+{
+    drain_inbox(lws_container_of(timer, server_loop, drain_timer));
+}
+
+void loop_notify_view(void *user, room_view *view)
+{
+    server_loop *loop = user;
+    pthread_mutex_lock(&loop->inbox_lock);
+    bool wake = false;
+    if (!view->dirty) {
+        view->dirty = true;
+        view->dirty_next = loop->inbox_views;
+        loop->inbox_views = view;
+        wake = inbox_needs_wake(loop);
+    }
+    pthread_mutex_unlock(&loop->inbox_lock);
+    if (wake && loop_of_thread == loop) {
+        /*
+         * Not now, but after everything that poll() reported was read: what a busy sender wrote
+         * meanwhile then shares the next batch, so that batches grow as the loop falls behind.
+         */
+        lws_sul_schedule(loop->context, 0, &loop->drain_timer, drain_soon, 1);
+    } else if (wake) {
+        loop_wake(loop);
+    }
+}
+
+void loop_post_upload(server_loop *loop, media_upload *upload)
+{
+    pthread_mutex_lock(&loop->inbox_lock);
+    upload->next = loop->inbox_uploads;
+    loop->inbox_uploads = upload;
+    inbox_needs_wake(loop);
+    pthread_mutex_unlock(&loop->inbox_lock);
+    /* Always woken: it may come from this very thread, which is then not about to look. */
+    loop_wake(loop);
 }
 
 dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out)
@@ -218,7 +234,7 @@ static bool flushes_grow(server_loop *loop)
 void loop_flush_later(server_loop *loop, dp_room *room, uint64_t at_ns)
 {
     if (loop->flush_count == loop->flush_capacity && !flushes_grow(loop)) {
-        (void)room_flush(room, os_clock_ns());
+        room_flush_now(room, os_clock_ns());
         return;
     }
     /* The promise keeps the room alive; every window is equally long, so the ring is in order of
@@ -240,15 +256,16 @@ static void flush_due(lws_sorted_usec_list_t *timer)
         dp_room *room = loop->flushes[loop->flush_head].room;
         loop->flush_head = (loop->flush_head + 1) % loop->flush_capacity;
         loop->flush_count--;
-        if (room_flush(room, now_ns)) {
-            loop_flush_later(loop, room, now_ns + 20000000u);
+        uint64_t again_ns = room_flush(room, now_ns);
+        if (again_ns != 0) {
+            loop_flush_later(loop, room, again_ns);
         }
         room_release(room);
     }
     if (loop->flush_count > 0) {
         arm_flush_timer(loop, now_ns);
     }
-    loop_drain_inbox(loop);
+    drain_inbox(loop);
 }
 
 static void second_passed(lws_sorted_usec_list_t *timer)
@@ -272,10 +289,10 @@ static void go_away(server_loop *loop)
         dp_room *room = loop->flushes[loop->flush_head].room;
         loop->flush_head = (loop->flush_head + 1) % loop->flush_capacity;
         loop->flush_count--;
-        (void)room_flush(room, os_clock_ns());
+        room_flush_now(room, os_clock_ns());
         room_release(room);
     }
-    loop_drain_inbox(loop);
+    drain_inbox(loop);
     for (room_view *view = loop->views; view != NULL; view = view->loop_next) {
         conn_go_away(loop, view);
     }
@@ -288,7 +305,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     server_loop *loop = loop_of(wsi);
     switch (reason) {
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
-        loop_drain_inbox(loop);
+        drain_inbox(loop);
         if (atomic_load_explicit(&loop->server->draining, memory_order_relaxed) &&
             !loop->going_away) {
             go_away(loop);
@@ -424,6 +441,7 @@ static dp_status context_open(server_loop *loop)
 static void *loop_run(void *user)
 {
     server_loop *loop = user;
+    loop_of_thread = loop;
     atomic_store_explicit(&loop->beat_ns, os_clock_ns(), memory_order_relaxed);
     loop->flush_timer.cb = flush_due;
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
@@ -434,6 +452,7 @@ static void *loop_run(void *user)
         }
     }
     lws_sul_cancel(&loop->flush_timer);
+    lws_sul_cancel(&loop->drain_timer);
     lws_sul_cancel(&loop->second_timer);
     /* Closes what is still open; the sessions' CLOSED callbacks release views and buffers. */
     lws_context_destroy(loop->context);

@@ -21,6 +21,8 @@
 
 #define BATCH_BYTES_CUT     (64u << 10)
 #define WINDOW_MESSAGES_MAX 16384u
+#define RETRY_NS            20000000u
+#define READ_SHARE          4u
 #define BUCKETS             4096u
 
 struct dp_room {
@@ -33,7 +35,7 @@ struct dp_room {
 
     pthread_mutex_t lock;
     uint64_t last_seq, flushed_seq;
-    uint64_t flushed_ns;
+    uint64_t flush_from_ns; /* the window is open until then */
     bool flush_promised;
     room_message *window;
     size_t window_count, window_capacity, window_bytes;
@@ -294,7 +296,7 @@ static void flush_locked(dp_room *room, uint64_t now_ns)
     room->window_count -= start;
     memmove(room->window, room->window + start, room->window_count * sizeof *room->window);
     room->flushed_seq += start;
-    room->flushed_ns = now_ns;
+    room->flush_from_ns = now_ns + room->table->config.window_ns;
     for (unsigned i = 0; i < ROOM_LOOPS_MAX; i++) {
         if (room->views[i] != NULL) {
             room->table->config.notify(room->views[i]->loop, room->views[i]);
@@ -302,9 +304,14 @@ static void flush_locked(dp_room *room, uint64_t now_ns)
     }
 }
 
+/* When to try what is in the window now; a step away when it is there for want of memory. */
+static uint64_t flush_time(const dp_room *room, uint64_t now_ns)
+{
+    return room->flush_from_ns > now_ns ? room->flush_from_ns : now_ns + RETRY_NS;
+}
+
 dp_status room_admit(dp_room *room, dp_buf *tail, uint64_t now_ns, room_admitted *out)
 {
-    uint64_t window_ns = room->table->config.window_ns;
     *out = (room_admitted){.seq = 0};
     pthread_mutex_lock(&room->lock);
     if (!window_reserve(room)) {
@@ -317,30 +324,47 @@ dp_status room_admit(dp_room *room, dp_buf *tail, uint64_t now_ns, room_admitted
     history_push(room, message);
     out->seq = message->seq;
     /* Quiet: leave at once.  Full: a longer wait would only make the same bytes later. */
-    if (now_ns - room->flushed_ns >= window_ns || room->window_bytes >= BATCH_BYTES_CUT) {
+    if (now_ns >= room->flush_from_ns || room->window_bytes >= BATCH_BYTES_CUT) {
         flush_locked(room, now_ns);
     }
     if (room->window_count > 0 && !room->flush_promised) {
         room->flush_promised = true;
         out->flush_later = true;
-        out->flush_at_ns = now_ns + (window_ns > 1000000u ? window_ns : 1000000u);
-        if (now_ns - room->flushed_ns < window_ns) {
-            out->flush_at_ns = room->flushed_ns + window_ns;
-        }
+        out->flush_at_ns = flush_time(room, now_ns);
     }
     pthread_mutex_unlock(&room->lock);
     metrics_add(METRIC_ADMITTED, 1);
     return DP_OK;
 }
 
-bool room_flush(dp_room *room, uint64_t now_ns)
+uint64_t room_flush(dp_room *room, uint64_t now_ns)
+{
+    pthread_mutex_lock(&room->lock);
+    if (now_ns >= room->flush_from_ns) {
+        flush_locked(room, now_ns);
+    }
+    room->flush_promised = room->window_count > 0;
+    uint64_t again_ns = room->flush_promised ? flush_time(room, now_ns) : 0;
+    pthread_mutex_unlock(&room->lock);
+    return again_ns;
+}
+
+void room_flush_now(dp_room *room, uint64_t now_ns)
 {
     pthread_mutex_lock(&room->lock);
     flush_locked(room, now_ns);
-    room->flush_promised = room->window_count > 0;
-    bool again = room->flush_promised;
+    room->flush_promised = false;
     pthread_mutex_unlock(&room->lock);
-    return again;
+}
+
+void room_written(dp_room *room, uint64_t now_ns)
+{
+    pthread_mutex_lock(&room->lock);
+    uint64_t from_ns = now_ns + room->table->config.window_ns / READ_SHARE;
+    if (from_ns > room->flush_from_ns) {
+        room->flush_from_ns = from_ns;
+    }
+    pthread_mutex_unlock(&room->lock);
 }
 
 dp_status room_view_create(dp_room *room, void *loop, unsigned loop_index, room_view **out)

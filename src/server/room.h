@@ -94,10 +94,19 @@ typedef struct room_admitted {
 dp_status room_admit(dp_room *room, dp_buf *tail, uint64_t now_ns, room_admitted *out);
 
 /*
- * Builds batches from the window and tells the views.  True: no memory was found for some of it,
- * and the caller must flush again a window later.
+ * Builds batches from the window and tells the views, if the window is over.  Returns 0, or when
+ * the caller must flush again: the window was made longer meanwhile, or no memory was found.
  */
-bool room_flush(dp_room *room, uint64_t now_ns);
+uint64_t room_flush(dp_room *room, uint64_t now_ns);
+
+/* Builds what can be built, window or not; for a server that stops. */
+void room_flush_now(dp_room *room, uint64_t now_ns);
+
+/*
+ * Says that a loop has just written to all its viewers.  Keeps a quarter of a window free for
+ * reading, so that under more load than the sockets take batches grow instead of the backlog.
+ */
+void room_written(dp_room *room, uint64_t now_ns);
 
 /*
  * Joins a loop's view to the room.  To part: leave (from then on nobody notifies it), take it off

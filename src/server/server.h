@@ -58,7 +58,7 @@ struct server_loop {
     _Atomic bool stop;
     _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
     protocol_parser *parser;
-    lws_sorted_usec_list_t flush_timer, second_timer;
+    lws_sorted_usec_list_t flush_timer, drain_timer, second_timer;
     flush_promise *flushes; /* a ring */
     size_t flush_capacity, flush_head, flush_count;
     room_view *views;
@@ -128,8 +128,6 @@ void loop_post_upload(server_loop *loop, media_upload *upload);
 /* The loop's view of a room, made for its first viewer; DP_ERR_BUSY, DP_ERR_NOMEM. */
 dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out);
 void loop_view_release(server_loop *loop, room_view *view);
-/* Delivers what this thread itself just published, without waiting for the wake. */
-void loop_drain_inbox(server_loop *loop);
 
 /* admit.c: the one way of a message into a room. */
 protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_request *request,
