@@ -254,6 +254,25 @@ static void programmer_errors_stop_the_program(void **state)
     pool_rig_close(&rig);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+static void write_after_put(void *user)
+{
+    dp_buf *buf = rig_get(user, DP_KIND_OTHER, 64);
+    volatile char *bytes = dp_buf_data(buf);
+    dp_put(buf);
+    bytes[3] = 1;
+}
+
+static void the_address_sanitizer_sees_a_write_after_the_last_put(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_true(ends_with_words(write_after_put, rig.pool, "use-after-poison"));
+    pool_rig_close(&rig);
+}
+#endif
+
 static void kinds_have_names_both_ways(void **state)
 {
     (void)state;
@@ -274,6 +293,9 @@ int main(void)
         cmocka_unit_test(a_wrapped_buffer_gives_its_memory_back_once),
         cmocka_unit_test(references_from_many_threads_add_up),
         cmocka_unit_test(programmer_errors_stop_the_program),
+#if defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(the_address_sanitizer_sees_a_write_after_the_last_put),
+#endif
         cmocka_unit_test(kinds_have_names_both_ways),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

@@ -72,7 +72,8 @@ typedef struct dp_request {
  * serve it.  The content is undefined.
  *
  * Errors: DP_ERR_INVALID (size 0), DP_ERR_TOO_LARGE, DP_ERR_NOMEM (every tier of the rule is
- * exhausted), DP_ERR_UNSUPPORTED (no tier of the rule exists here and meets `need`).
+ * exhausted), DP_ERR_UNSUPPORTED (no tier of the rule exists here and meets `need`),
+ * DP_ERR_DEVICE (the only tiers left have failed).
  * Thread safe.  Cost: tens of nanoseconds from the thread's magazine; a slab or a tier call
  * otherwise.
  */
@@ -105,7 +106,8 @@ DP_API dp_kind dp_buf_kind(const dp_buf *buf);
 
 /*
  * Copies `size_bytes` between host memory and the block, whatever its tier, and counts them in
- * bytes_copied.  Synchronous.  Errors: DP_ERR_INVALID (range outside the block), DP_ERR_DEVICE.
+ * bytes_copied.  Synchronous.  Errors: DP_ERR_INVALID (range outside the block, or a write to a
+ * stored object that is served in place), DP_ERR_DEVICE.
  */
 DP_API dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from,
                               size_t size_bytes);

@@ -49,6 +49,12 @@ dp_status buf_request_check(const dp_request *request)
     return only_too_large ? DP_ERR_TOO_LARGE : DP_ERR_INVALID;
 }
 
+/* How much of the block the CPU could touch. */
+static inline size_t buf_host_bytes(const dp_buf *buf)
+{
+    return buf->host == NULL ? 0 : buf->capacity_bytes;
+}
+
 /* A block becomes a held buffer.  Relaxed: handing it to another thread is the caller's to order.
  */
 static inline dp_buf *buf_begin(dp_buf *buf, const dp_request *request)
@@ -56,6 +62,7 @@ static inline dp_buf *buf_begin(dp_buf *buf, const dp_request *request)
     atomic_store_explicit(&buf->references, 1, memory_order_relaxed);
     buf->size_bytes = (uint32_t)request->size_bytes;
     buf->kind = (uint8_t)request->kind;
+    OS_UNPOISON(buf->host, buf_host_bytes(buf));
     return buf;
 }
 
@@ -169,6 +176,7 @@ static inline void buf_recycle(dp_buf *buf)
         wrapped_free(buf);
         return;
     }
+    OS_POISON(buf->host, buf_host_bytes(buf));
     magazine_layer *layer = &buf->pool->magazines;
     magazine_set *set = magazine_set_quick(layer);
     if (DP_LIKELY(set != NULL)) {

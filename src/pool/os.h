@@ -12,6 +12,9 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define DP_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define DP_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -55,6 +58,18 @@ void os_mutex_init(pthread_mutex_t *mutex);
 void os_mutex_destroy(pthread_mutex_t *mutex);
 void os_lock(pthread_mutex_t *mutex);
 void os_unlock(pthread_mutex_t *mutex);
+
+/*
+ * Under AddressSanitizer, forbids or allows the program to touch memory that we hand out: a block
+ * that was put is poisoned until it is got again.  Costs nothing in other builds; size 0 is fine.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define OS_POISON(memory, size_bytes)   __asan_poison_memory_region(memory, size_bytes)
+#define OS_UNPOISON(memory, size_bytes) __asan_unpoison_memory_region(memory, size_bytes)
+#else
+#define OS_POISON(memory, size_bytes)   ((void)(memory), (void)(size_bytes))
+#define OS_UNPOISON(memory, size_bytes) ((void)(memory), (void)(size_bytes))
+#endif
 
 /* `value` rounded up to a multiple of `alignment`, which is a power of two. */
 static inline size_t os_align_up(size_t value, size_t alignment)

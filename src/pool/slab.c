@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 2: regions into runs into blocks; slab.h draws the picture.
- *
- * Invariants, which slab_check() walks:
- *   run      total == live + free_count + (total - fresh), live the blocks that are out;
- *            it is on its class's list exactly while it has a block to give
- *   region   `busy` is the disjoint union of its runs' units; it is on `full` exactly while no unit
- *            is free; a huge region has no units and one run of one block
- *   slab     capacity is the sum over open, full, huge and kept regions
+ * Rung 2: regions into runs into blocks; slab.h draws the picture, slab_state.h states the
+ * invariants.
  *
  * Watermark: a region whose last run ends stays only while empty regions are no more than one
  * eighth of the capacity, or one region; above that it goes back to the tier at once.  A run ends
@@ -15,80 +9,10 @@
  *
  * First fit over the open regions; one that became empty goes to the back, so that it stays empty.
  */
-#include "pool/slab.h"
+#include "pool/slab_state.h"
 
-#include "pool/list.h"
-
-#define UNITS_MAX        64u /* bits of slab_region.busy */
 #define RUN_UNITS_MAX    16u /* as much as a run takes to waste less at its end */
 #define HUGE_ROUND_BYTES ((size_t)4096)
-
-typedef struct slab_region {
-    list_node link; /* in slab.open, .full, .huge or .kept */
-    list_node runs;
-    tier_region memory;
-    uint64_t busy;    /* units that belong to a run */
-    uint64_t touched; /* units that belonged to one at some time */
-    unsigned units;   /* 0: huge */
-} slab_region;
-
-struct slab_run {
-    list_node link;        /* in slab.partial[size_class] while it has a block to give */
-    list_node region_link; /* in region->runs */
-    slab_region *region;
-    dp_buf *free; /* chain of blocks that came back */
-    uint32_t free_count;
-    uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
-    uint32_t total;
-    uint32_t stride_bytes;
-    size_t offset_bytes; /* of the first block in the region */
-    uint64_t unit_bits;  /* 0: huge */
-    uint8_t size_class;
-    bool touched; /* its memory was another run's before: no block of it counts as fresh */
-    /* the descriptors follow, aligned to 64 */
-};
-
-struct slab {
-    pthread_mutex_t lock;
-    dp_tier *tier;
-    dp_pool *pool;
-    size_t alignment_bytes;
-    size_t region_bytes;
-    size_t unit_bytes;
-    size_t block_bytes_max; /* larger ones are huge */
-    list_node open;
-    list_node full;
-    list_node huge; /* out */
-    list_node kept; /* huge, free; the latest in front */
-    unsigned kept_count;
-    size_t kept_bytes;
-    size_t empty_bytes; /* in open regions without runs */
-    slab_stats stats;
-    list_node partial[SIZE_CLASS_COUNT];
-};
-
-#define RUN_HEADER_BYTES ((sizeof(slab_run) + 63u) & ~(size_t)63u)
-
-static dp_buf *run_bufs(slab_run *run)
-{
-    return (dp_buf *)(void *)((char *)run + RUN_HEADER_BYTES);
-}
-
-static bool run_has_block(const slab_run *run)
-{
-    return run->free != NULL || run->fresh < run->total;
-}
-
-static slab_region *region_of(list_node *node)
-{
-    return LIST_OF(node, slab_region, link);
-}
-
-/* `count` ones; count is 1 .. 64, and a shift by 64 is undefined. */
-static uint64_t bits_of(unsigned count)
-{
-    return ~(uint64_t)0 >> (64u - count);
-}
 
 dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
 {
@@ -103,7 +27,7 @@ dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
     DP_ASSERT((self->alignment_bytes & (self->alignment_bytes - 1)) == 0);
     DP_ASSERT(self->alignment_bytes <= HUGE_ROUND_BYTES);
     self->unit_bytes = SLAB_UNIT_BYTES;
-    while (tier->region_bytes_default > self->unit_bytes * UNITS_MAX)
+    while (tier->region_bytes_default > self->unit_bytes * SLAB_UNITS_MAX)
         self->unit_bytes *= 2;
     self->region_bytes = os_align_up(tier->region_bytes_default, self->unit_bytes);
     if (self->region_bytes == 0)
@@ -142,6 +66,7 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
         return status;
     }
     DP_ASSERT(region->memory.size_bytes >= size_bytes);
+    DP_ASSERT(((uintptr_t)region->memory.host | region->memory.device) % self->alignment_bytes == 0);
     list_init(&region->link);
     list_init(&region->runs);
     self->stats.capacity_bytes += region->memory.size_bytes;
@@ -155,6 +80,8 @@ static void region_give_back(slab *self, slab_region *region)
     list_remove(&region->link);
     self->stats.region_calls++;
     self->stats.capacity_bytes -= region->memory.size_bytes;
+    /* The next owner of these addresses is not ours. */
+    OS_UNPOISON(region->memory.host, region->memory.host == NULL ? 0 : region->memory.size_bytes);
     tier_region_put(self->tier, &region->memory);
     os_free(region);
 }
@@ -514,74 +441,5 @@ void slab_stats_read(slab *self, slab_stats *out)
     os_lock(&self->lock);
     *out = self->stats;
     out->empty_bytes = self->empty_bytes + self->kept_bytes;
-    os_unlock(&self->lock);
-}
-
-/* ---- the walker ---- */
-
-/* Each free block is in the chain once, was taken before, and belongs to this run. */
-static uint64_t run_check(slab_run *run)
-{
-    uint32_t seen = 0;
-    for (dp_buf *buf = run->free; buf != NULL; buf = buf->next) {
-        DP_ASSERT(buf->run == run);
-        DP_ASSERT((size_t)(buf - run_bufs(run)) < run->fresh);
-        DP_ASSERT((buf->flags & (BUF_MARK | BUF_REST)) == BUF_REST);
-        DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
-        buf->flags |= BUF_MARK;
-        seen++;
-    }
-    for (dp_buf *buf = run->free; buf != NULL; buf = buf->next)
-        buf->flags &= (uint8_t)~BUF_MARK;
-    DP_ASSERT(seen == run->free_count);
-    DP_ASSERT(run->fresh <= run->total && run->free_count <= run->fresh);
-    size_t end = run->offset_bytes + (size_t)run->total * run->stride_bytes;
-    DP_ASSERT(end <= run->region->memory.size_bytes);
-    bool listed = !list_is_empty(&run->link);
-    DP_ASSERT(run->unit_bits == 0 || listed == run_has_block(run));
-    return run->fresh - run->free_count;
-}
-
-static uint64_t region_check(slab_region *region)
-{
-    uint64_t bits = 0;
-    uint64_t live = 0;
-    LIST_EACH(node, &region->runs)
-    {
-        slab_run *run = LIST_OF(node, slab_run, region_link);
-        DP_ASSERT(run->region == region);
-        DP_ASSERT((bits & run->unit_bits) == 0);
-        bits |= run->unit_bits;
-        live += run_check(run);
-    }
-    DP_ASSERT(bits == region->busy);
-    DP_ASSERT((region->busy & ~region->touched) == 0);
-    return live;
-}
-
-void slab_check(slab *self)
-{
-    uint64_t live = 0;
-    size_t capacity = 0;
-    size_t empty = 0;
-    list_node *lists[] = {&self->open, &self->full, &self->huge, &self->kept};
-    os_lock(&self->lock);
-    for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        LIST_EACH(node, lists[i])
-        {
-            slab_region *region = region_of(node);
-            DP_ASSERT((region->units == 0) == (i >= 2));
-            DP_ASSERT(i >= 2 || (region->busy == bits_of(region->units)) == (i == 1));
-            DP_ASSERT(i != 0 || empty == 0 || region->busy == 0); /* empty ones at the back */
-            uint64_t out = region_check(region);
-            DP_ASSERT(i < 2 || out == (i == 2 ? 1u : 0u));
-            live += out;
-            capacity += region->memory.size_bytes;
-            empty += i == 0 && region->busy == 0 ? region->memory.size_bytes : 0;
-        }
-    }
-    DP_ASSERT(live == self->stats.live_blocks);
-    DP_ASSERT(capacity == self->stats.capacity_bytes);
-    DP_ASSERT(empty == self->empty_bytes);
     os_unlock(&self->lock);
 }

@@ -15,7 +15,7 @@
 #include "pool/tier.h"
 
 #define PINNED_REGION_BYTES    ((size_t)8 << 20)
-#define PINNED_ALIGNMENT_BYTES 256u /* what the driver's allocators promise at least */
+#define PINNED_ALIGNMENT_BYTES 64u /* a cache line; every block is rounded up to it, text too */
 
 typedef struct pinned_tier {
     dp_tier tier;

@@ -27,11 +27,10 @@ static inline size_t dies_read_all(int from, char *text, size_t text_bytes)
     return length;
 }
 
-/* True when `act` ends in abort() and the message on stderr contains `words`. */
-static inline bool dies_of(void (*act)(void *user), void *user, const char *words)
+/* Runs `act` in a child; its wait status, and what it wrote to stderr. */
+static inline int dies_run(void (*act)(void *user), void *user, char *text, size_t text_bytes)
 {
     int ends[2];
-    char text[2048];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -41,11 +40,28 @@ static inline bool dies_of(void (*act)(void *user), void *user, const char *word
         _exit(0);
     }
     (void)close(ends[1]);
-    (void)dies_read_all(ends[0], text, sizeof text);
+    (void)dies_read_all(ends[0], text, text_bytes);
     (void)close(ends[0]);
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* True when `act` ends in abort() and the message on stderr contains `words`. */
+static inline bool dies_of(void (*act)(void *user), void *user, const char *words)
+{
+    char text[4096];
+    int status = dies_run(act, user, text, sizeof text);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(text, words) != NULL;
+}
+
+/* True when `act` ends otherwise than well, as sanitizers do, after such words on stderr. */
+static inline bool ends_with_words(void (*act)(void *user), void *user, const char *words)
+{
+    char text[4096];
+    int status = dies_run(act, user, text, sizeof text);
+    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return !well && strstr(text, words) != NULL;
 }
 
 #endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rung 2: what a slab is made of, for slab.c, which works on it, and slab_check.c, which walks it.
+ *
+ * Invariants, all under the slab's lock:
+ *   run      total == live + free_count + (total - fresh), live the blocks that are out;
+ *            it is on its class's list exactly while it has a block to give
+ *   region   `busy` is the disjoint union of its runs' units; it is on `full` exactly while no unit
+ *            is free; a huge region has no units and one run of one block
+ *   slab     capacity is the sum over open, full, huge and kept regions
+ */
+#ifndef DP_POOL_SLAB_STATE_H
+#define DP_POOL_SLAB_STATE_H
+
+#include "pool/list.h"
+#include "pool/slab.h"
+
+#define SLAB_UNITS_MAX 64u /* bits of slab_region.busy */
+
+typedef struct slab_region {
+    list_node link; /* in slab.open, .full, .huge or .kept */
+    list_node runs;
+    tier_region memory;
+    uint64_t busy;    /* units that belong to a run */
+    uint64_t touched; /* units that belonged to one at some time */
+    unsigned units;   /* 0: huge */
+} slab_region;
+
+struct slab_run {
+    list_node link;        /* in slab.partial[size_class] while it has a block to give */
+    list_node region_link; /* in region->runs */
+    slab_region *region;
+    dp_buf *free; /* chain of blocks that came back */
+    uint32_t free_count;
+    uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
+    uint32_t total;
+    uint32_t stride_bytes;
+    size_t offset_bytes; /* of the first block in the region */
+    uint64_t unit_bits;  /* 0: huge */
+    uint8_t size_class;
+    bool touched; /* its memory was another run's before: no block of it counts as fresh */
+    /* the descriptors follow, aligned to 64 */
+};
+
+struct slab {
+    pthread_mutex_t lock;
+    dp_tier *tier;
+    dp_pool *pool;
+    size_t alignment_bytes;
+    size_t region_bytes;
+    size_t unit_bytes;
+    size_t block_bytes_max; /* larger ones are huge */
+    list_node open;
+    list_node full;
+    list_node huge; /* out */
+    list_node kept; /* huge, free; the latest in front */
+    unsigned kept_count;
+    size_t kept_bytes;
+    size_t empty_bytes; /* in open regions without runs */
+    slab_stats stats;
+    list_node partial[SIZE_CLASS_COUNT];
+};
+
+#define RUN_HEADER_BYTES ((sizeof(slab_run) + 63u) & ~(size_t)63u)
+
+static inline dp_buf *run_bufs(slab_run *run)
+{
+    return (dp_buf *)(void *)((char *)run + RUN_HEADER_BYTES);
+}
+
+static inline bool run_has_block(const slab_run *run)
+{
+    return run->free != NULL || run->fresh < run->total;
+}
+
+static inline slab_region *region_of(list_node *node)
+{
+    return LIST_OF(node, slab_region, link);
+}
+
+/* `count` ones; count is 1 .. 64, and a shift by 64 is undefined. */
+static inline uint64_t bits_of(unsigned count)
+{
+    return ~(uint64_t)0 >> (64u - count);
+}
+
+#endif
