@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole pipeline from submit to done, with real files and workers.
+ *
+ * A gate holds the only worker inside done() where a test needs a queue that does not move:
+ * cmocka's assertions belong to the main thread, so done() only notes what came.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "render/render.h"
+#include "render_rig.h"
+
+#define NOTES_MAX 64
+
+typedef struct notes {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool gate_closed;
+    int count;
+    int order[NOTES_MAX]; /* the jobs' numbers as they were done */
+    dp_status status[NOTES_MAX];
+    char message[160]; /* the last one */
+    dp_render_result result;
+} notes;
+
+typedef struct noted_job {
+    notes *all;
+    int number;
+    bool waits; /* done() stays until the gate opens */
+} noted_job;
+
+static notes board;
+
+static void on_done(void *user, dp_status status, const char *message,
+                    const dp_render_result *result)
+{
+    const noted_job *job = user;
+    notes *n = job->all;
+    pthread_mutex_lock(&n->lock);
+    n->order[n->count] = job->number;
+    n->status[n->count++] = status;
+    strncpy(n->message, message, sizeof n->message - 1);
+    if (result != NULL) {
+        n->result = *result;
+        dp_put(result->picture);
+    }
+    pthread_cond_broadcast(&n->changed);
+    while (job->waits && n->gate_closed) {
+        pthread_cond_wait(&n->changed, &n->lock);
+    }
+    pthread_mutex_unlock(&n->lock);
+}
+
+static void wait_for(int count)
+{
+    pthread_mutex_lock(&board.lock);
+    while (board.count < count) {
+        pthread_cond_wait(&board.changed, &board.lock);
+    }
+    pthread_mutex_unlock(&board.lock);
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&board.lock);
+    board.gate_closed = false;
+    pthread_cond_broadcast(&board.changed);
+    pthread_mutex_unlock(&board.lock);
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void clear_board(void)
+{
+    board = (notes){.lock = PTHREAD_MUTEX_INITIALIZER,
+                    .changed = PTHREAD_COND_INITIALIZER,
+                    .gate_closed = true};
+}
+
+static dp_buf *source_of(render_rig *rig, made_media *media)
+{
+    const dp_request request = {
+        .size_bytes = media->size_bytes, .kind = DP_KIND_ENCODED, .need = DP_NEED_HOST};
+    dp_buf *buf;
+    assert_int_equal(dp_get(rig->pool, &request, &buf), DP_OK);
+    assert_int_equal(dp_buf_write(buf, 0, media->bytes, media->size_bytes), DP_OK);
+    media_free(media);
+    return buf;
+}
+
+static dp_render *start(render_rig *rig, const dp_render_config *config)
+{
+    dp_render *render;
+    clear_board();
+    assert_int_equal(dp_render_create(rig->pool, config, &render), DP_OK);
+    return render;
+}
+
+static dp_render_job job_of(dp_buf *source, noted_job *noted)
+{
+    return (dp_render_job){.source = source,
+                           .width_max = 32,
+                           .height_max = 32,
+                           .format = DP_MEDIA_PNG,
+                           .priority = DP_PRIORITY_NORMAL,
+                           .done = on_done,
+                           .user = noted};
+}
+
+static made_media small_png(void)
+{
+    return media_png(40, 30, &(png_options){.bit_depth = 8, .color_type = 6});
+}
+
+#define NEED_PNG                                                                                   \
+    do {                                                                                           \
+        if (!dp_media_can_decode(DP_MEDIA_PNG)) {                                                  \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static void a_picture_comes_out_with_its_facts(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {.all = &board};
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 2});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    const dp_render_job job = job_of(source, &noted);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    dp_put(source); /* the pipeline has its own reference */
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_string_equal(board.result.engine, "cpu");
+    assert_int_equal(board.result.format, DP_MEDIA_PNG);
+    assert_int_equal(board.result.source_format, DP_MEDIA_PNG);
+    assert_int_equal(board.result.source_width, 40);
+    assert_int_equal(board.result.width, 32);
+    assert_int_equal(board.result.height, 24);
+    assert_int_equal(board.result.surface_tier, DP_TIER_HOST);
+    assert_true(board.result.decode_ns > 0 && board.result.encode_ns > 0);
+    dp_render_destroy(render);
+}
+
+static void a_turned_photo_is_shown_upright(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {.all = &board};
+    made_media media = media_jpeg(80, 40, &(jpeg_options){.orientation = 6});
+    NEED_PNG;
+    if (media.bytes == NULL) {
+        skip();
+    }
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted);
+    job.width_max = 100;
+    job.height_max = 40;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_int_equal(board.result.source_width, 40);
+    assert_int_equal(board.result.source_height, 80);
+    assert_int_equal(board.result.width, 20);
+    assert_int_equal(board.result.height, 40);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void a_sticker_is_drawn_by_librsvg_to_fill_the_box(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {.all = &board};
+    made_media media = media_text(
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 4 2'>"
+        "<circle r='1' cx='1' cy='1'/></svg>");
+    if (!dp_media_can_decode(DP_MEDIA_SVG) || !dp_media_can_decode(DP_MEDIA_WEBP)) {
+        media_free(&media);
+        skip();
+    }
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted);
+    job.format = DP_MEDIA_UNKNOWN;
+    job.width_max = job.height_max = 160;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_string_equal(board.result.engine, "librsvg+cpu");
+    assert_int_equal(board.result.format, DP_MEDIA_WEBP);
+    assert_int_equal(board.result.width, 160);
+    assert_int_equal(board.result.height, 80);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void jobs_are_done_by_priority_and_then_in_order(void **state)
+{
+    static const dp_priority priorities[] = {DP_PRIORITY_NORMAL, DP_PRIORITY_LOW,
+                                             DP_PRIORITY_HIGH,   DP_PRIORITY_LOW,
+                                             DP_PRIORITY_HIGH,   DP_PRIORITY_NORMAL};
+    static const int expected[] = {0, 3, 5, 1, 6, 2, 4};
+    render_rig *rig = *state;
+    noted_job noted[7];
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    for (int i = 0; i < 7; i++) {
+        noted[i] = (noted_job){&board, i, i == 0};
+        dp_render_job job = job_of(source, &noted[i]);
+        job.priority = i == 0 ? DP_PRIORITY_LOW : priorities[i - 1];
+        assert_int_equal(dp_render_submit(render, &job), DP_OK);
+        if (i == 0) {
+            wait_for(1); /* the worker is now held at the gate */
+        }
+    }
+    open_gate();
+    wait_for(7);
+    assert_memory_equal(board.order, expected, sizeof expected);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void a_full_queue_says_busy(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[4];
+    dp_render_stats stats;
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1, .queue_max = 2});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    for (int i = 0; i < 4; i++) {
+        noted[i] = (noted_job){&board, i, true};
+        const dp_render_job job = job_of(source, &noted[i]);
+        assert_int_equal(dp_render_submit(render, &job), i < 3 ? DP_OK : DP_ERR_BUSY);
+        if (i == 0) {
+            wait_for(1);
+        }
+    }
+    dp_render_stats_read(render, &stats);
+    assert_int_equal(stats.submitted, 3);
+    assert_int_equal(stats.rejected_busy, 1);
+    assert_int_equal(stats.queue_length, 2);
+    open_gate();
+    wait_for(3);
+    dp_put(source);
+    dp_render_destroy(render);
+    assert_int_equal(board.count, 3);
+}
+
+static void *destroy_later(void *render)
+{
+    dp_render_destroy(render);
+    return NULL;
+}
+
+static void destroy_fails_the_jobs_that_wait(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[4];
+    pthread_t thread;
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    for (int i = 0; i < 4; i++) {
+        noted[i] = (noted_job){&board, i, i == 0};
+        const dp_render_job job = job_of(source, &noted[i]);
+        assert_int_equal(dp_render_submit(render, &job), DP_OK);
+        if (i == 0) {
+            wait_for(1);
+        }
+    }
+    dp_put(source);
+    assert_int_equal(pthread_create(&thread, NULL, destroy_later, render), 0);
+    /* The worker stays at the gate until destroy has closed the queue behind it. */
+    pause_ms(100);
+    open_gate();
+    pthread_join(thread, NULL);
+    assert_int_equal(board.count, 4);
+    assert_int_equal(board.status[0], DP_OK);
+    for (int i = 1; i < 4; i++) {
+        assert_int_equal(board.order[i], i);
+        assert_int_equal(board.status[i], DP_ERR_CLOSED);
+    }
+}
+
+static void a_job_that_waited_too_long_times_out(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[2] = {{&board, 0, true}, {&board, 1, false}};
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1, .time_ms_max = 200});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted[0]);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    job.user = &noted[1];
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    pause_ms(300);
+    open_gate();
+    wait_for(2);
+    assert_int_equal(board.status[1], DP_ERR_TIMEOUT);
+    assert_string_equal(board.message, "waited too long for a renderer");
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void bad_jobs_are_refused_at_the_door(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {.all = &board};
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1, .input_bytes_max = 4000});
+    made_media media = small_png();
+    dp_buf *good = source_of(rig, &media);
+    media = (made_media){calloc(1, 4001), 4001};
+    memcpy(media.bytes, "\x89PNG\r\n\x1a\n", 8);
+    dp_buf *large = source_of(rig, &media);
+    media = media_text("<html>no picture</html>");
+    dp_buf *other = source_of(rig, &media);
+    dp_render_job job = job_of(large, &noted);
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_TOO_LARGE);
+    job.source = other;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_FORMAT);
+    job.source = good;
+    job.format = DP_MEDIA_GIF;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_UNSUPPORTED);
+    job.format = DP_MEDIA_PNG;
+    job.width_max = 0;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
+    job.width_max = 4097;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
+    dp_put(good);
+    dp_put(large);
+    dp_put(other);
+    dp_render_destroy(render);
+    assert_int_equal(board.count, 0);
+}
+
+/* What the file is guilty of reaches its sender in words, and the next job is not harmed. */
+static void a_bad_file_costs_its_sender_an_error_and_nobody_else(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[2] = {{&board, 0, false}, {&board, 1, false}};
+    dp_render_stats stats;
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    made_media media = media_png_header(30000, 30000);
+    dp_buf *bad = source_of(rig, &media);
+    dp_render_job job = job_of(bad, &noted[0]);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_ERR_TOO_LARGE);
+    assert_string_equal(board.message, "30000 x 30000 pixels, at most 40000000 are taken");
+    media = small_png();
+    dp_buf *good = source_of(rig, &media);
+    job = job_of(good, &noted[1]);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(2);
+    assert_int_equal(board.status[1], DP_OK);
+    dp_put(bad);
+    dp_put(good);
+    dp_render_stats_read(render, &stats);
+    assert_int_equal(stats.done_ok, 1);
+    assert_int_equal(stats.done_failed, 1);
+    assert_true(stats.busy_ns > 0);
+    dp_render_destroy(render);
+}
+
+static void many_jobs_on_many_workers_all_come_back(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[NOTES_MAX];
+    dp_buf *sources[3];
+    made_media media[3] = {small_png(),
+                           media_text("<svg xmlns='http://www.w3.org/2000/svg' "
+                                      "viewBox='0 0 9 9'><path d='M1 1h5v5z'/></svg>"),
+                           media_jpeg(200, 150, &(jpeg_options){.progressive = true})};
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 4});
+    for (int i = 0; i < 3; i++) {
+        media[i] = media[i].bytes == NULL ? small_png() : media[i];
+        sources[i] = source_of(rig, &media[i]);
+    }
+    int accepted = 0;
+    for (int i = 0; i < NOTES_MAX; i++) {
+        noted[i] = (noted_job){&board, i, false};
+        dp_render_job job = job_of(sources[i % 3], &noted[i]);
+        job.priority = (dp_priority)(i % DP_PRIORITY_COUNT);
+        accepted += dp_render_submit(render, &job) == DP_OK;
+    }
+    wait_for(accepted);
+    for (int i = 0; i < accepted; i++) {
+        assert_int_equal(board.status[i], DP_OK);
+    }
+    assert_true(accepted >= NOTES_MAX * 2 / 3);
+    for (int i = 0; i < 3; i++) {
+        dp_put(sources[i]);
+    }
+    dp_render_destroy(render);
+}
+
+static void auto_means_cpu_where_no_device_serves(void **state)
+{
+    render_rig *rig = *state; /* its pool has no hbm tier */
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    assert_string_equal(dp_render_backend_name(render), "cpu");
+    dp_render_destroy(render);
+    render = NULL;
+    assert_int_equal(
+        dp_render_create(rig->pool, &(dp_render_config){.backend = DP_BACKEND_CUDA}, &render),
+        DP_ERR_UNSUPPORTED);
+    assert_null(render);
+    dp_render_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG_TEST(a_picture_comes_out_with_its_facts),
+        RIG_TEST(a_turned_photo_is_shown_upright),
+        RIG_TEST(a_sticker_is_drawn_by_librsvg_to_fill_the_box),
+        RIG_TEST(jobs_are_done_by_priority_and_then_in_order),
+        RIG_TEST(a_full_queue_says_busy),
+        RIG_TEST(destroy_fails_the_jobs_that_wait),
+        RIG_TEST(a_job_that_waited_too_long_times_out),
+        RIG_TEST(bad_jobs_are_refused_at_the_door),
+        RIG_TEST(a_bad_file_costs_its_sender_an_error_and_nobody_else),
+        RIG_TEST(many_jobs_on_many_workers_all_come_back),
+        RIG_TEST(auto_means_cpu_where_no_device_serves),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
