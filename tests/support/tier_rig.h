@@ -36,6 +36,10 @@ dp_status rig_commit(dp_tier *tier, uint64_t number, size_t size_bytes);
 dp_status rig_check(dp_tier *tier, uint64_t number, size_t size_bytes);
 size_t rig_count(dp_tier *tier);
 
+/* Changes one bit of the payload of `number` (64 bytes at least) in a closed file; false: not
+ * there. */
+bool rig_damage(const char *path, uint64_t number);
+
 /* splitmix64: a small generator whose whole state is one number, so a printed seed repeats a run.
  */
 uint64_t rig_random(uint64_t *state);
