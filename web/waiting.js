@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Comments that wait for a lane.  Bounded: when more arrive than lanes can carry, every second one
- * of the others is left out, again and again, so that what remains is an even sample of the flood
- * and not its first burst.  Own comments are never left out and go first.
+ * Comments that wait for a lane.  Bounded: when the line is full, every second one of the others is
+ * left out and from then on only every `stride`-th newcomer gets in, so that what remains is an even
+ * sample of the flood, neither its first burst nor its last.  The stride shrinks again as the line
+ * drains.  Own comments are never left out and go first.
  */
 
 const STALE_MS = 4000;
@@ -18,6 +19,8 @@ export class WaitingLine {
     this.own = [];
     /** @type {Waiter[]} */
     this.others = [];
+    this.stride = 1;
+    this.arrived = 0;
     /** Left out, by number: an ack that comes late can still call one of them back. */
     /** @type {Map<number, import('./protocol.js').Message>} */
     this.leftOut = new Map();
@@ -30,8 +33,19 @@ export class WaitingLine {
 
   /** @param {import('./protocol.js').Message} message @param {boolean} own @param {number} now */
   push(message, own, now) {
-    (own ? this.own : this.others).push({ message, own, since: now });
+    const waiter = { message, own, since: now };
+    if (own) {
+      this.own.push(waiter);
+      return;
+    }
+    if (this.arrived++ % this.stride !== 0) {
+      this.#leaveOut(waiter);
+      return;
+    }
+    this.others.push(waiter);
     if (this.others.length > this.max) {
+      this.stride *= 2;
+      this.arrived = 1;
       const sample = this.others.filter((_, i) => i % 2 === 0);
       this.others.filter((_, i) => i % 2 === 1).forEach((w) => this.#leaveOut(w));
       this.others = sample;
@@ -67,11 +81,15 @@ export class WaitingLine {
       }
       return !place(w);
     });
+    if (this.others.length <= this.max / 4) {
+      this.stride = this.others.length === 0 ? 1 : Math.max(1, this.stride / 2);
+    }
   }
 
   clear() {
     this.own = [];
     this.others = [];
+    this.stride = 1;
     this.leftOut.clear();
   }
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start, stop, crash and come back: the graceful stop, media kept in persistent memory through a
+ * kill -9, and delivery across event loops.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Daemon, daemonFor, folderFor } from './support/daemon.js';
+import { png, SVG_DISC } from './support/files.js';
+import { RawSocket } from './support/raw.js';
+import { until, within } from './support/wait.js';
+import { Viewer } from './support/viewer.js';
+
+test('sigterm_says_going_away_closes_with_1001_and_exits_0', async (t) => {
+  const daemon = await daemonFor(t);
+  const viewers = await Promise.all(Array.from({ length: 10 }, (_, i) =>
+    Viewer.join(daemon, `room-${i % 3}`)));
+  await viewers[0].say({ text: 'last words' });
+  const began = Date.now();
+  const stopped = daemon.stop();
+  for (const viewer of viewers) {
+    const { code } = await viewer.ended();
+    assert.equal(code, 1001);
+    const notice = viewer.frames.find((f) => f.json.op === 'notice')?.json;
+    assert.equal(notice?.code, 'going_away');
+    assert.ok(notice.message.length > 0);
+    assert.ok(Number.isInteger(notice.retry_ms) && notice.retry_ms >= 0);
+  }
+  assert.deepEqual(await stopped, { code: 0, signal: null });
+  const delays = viewers.map((v) => v.frames.find((f) => f.json.op === 'notice').json.retry_ms);
+  console.log(`  stopped in ${Date.now() - began} ms; retry_ms ${Math.min(...delays)} to ${Math.max(...delays)}`);
+});
+
+test('while_draining_new_viewers_are_refused_and_readyz_says_so', async (t) => {
+  const daemon = await daemonFor(t, { 'timeouts.drain_s': 3 });
+  await Promise.all(Array.from({ length: 30 }, () => Viewer.join(daemon, 'drain')));
+  daemon.child.kill('SIGTERM');
+  const seen = [];
+  await until(async () => {
+    const status = await daemon.fetch('/readyz').then((r) => r.status, () => 'closed');
+    seen.push(status);
+    return status !== 200;
+  }, 'readyz to change');
+  assert.ok([503, 'closed'].includes(seen.at(-1)), String(seen.at(-1)));
+  const late = new Viewer(daemon, 'drain');
+  const { code } = await late.ended();
+  assert.ok(late.refused === 503 || late.error || code === 1001, `${late.refused} ${code}`);
+  assert.equal((await within(40000, daemon.exited, 'exit')).code, 0);
+});
+
+test('a_stop_is_not_held_up_by_clients_that_do_not_answer', async (t) => {
+  const daemon = await daemonFor(t, { 'timeouts.drain_s': 1 });
+  const dead = await Promise.all(Array.from({ length: 5 }, () => RawSocket.upgraded(daemon, 'dead')));
+  const half = await RawSocket.open(daemon);
+  half.socket.write('POST /v1/rooms/a/media HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc');
+  dead.forEach((raw) => raw.socket.pause());
+  const began = Date.now();
+  assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+  console.log(`  stopped in ${Date.now() - began} ms`);
+  dead.forEach((raw) => raw.destroy());
+});
+
+test('media_survives_kill_9_in_persistent_memory', async (t) => {
+  const folder = await folderFor(t);
+  const settings = { 'pool.pmem_path': `${folder}/pool.pmem`, 'pool.pmem_size_mib': 64 };
+  let daemon = await Daemon.start(settings);
+  t.after(() => daemon.alive && daemon.stop());
+  if ((await daemon.metrics()).sum('danpool_pool_tier_up', { tier: 'pmem' }) !== 1) {
+    t.skip('this danpoold has no pmem tier');
+    return;
+  }
+  const files = [SVG_DISC, png(400, 300), png(64, 64)];
+  const kept = [];
+  for (const file of files) {
+    const answer = await (await daemon.upload('keep', file)).json();
+    const bytes = Buffer.from(await (await daemon.fetch(answer.url)).arrayBuffer());
+    kept.push({ answer, bytes });
+  }
+  assert.equal((await daemon.kill()).signal, 'SIGKILL');
+
+  daemon = await Daemon.start(settings);
+  for (const { answer, bytes } of kept) {
+    const response = await daemon.fetch(answer.url);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('x-danpool-tier'), 'pmem');
+    assert.equal(response.headers.get('content-type'), answer.type);
+    assert.ok(Buffer.from(await response.arrayBuffer()).equals(bytes), 'the same bytes');
+  }
+  for (const [i, file] of files.entries()) {
+    const again = await (await daemon.upload('keep', file)).json();
+    const { answer } = kept[i];
+    assert.deepEqual([again.cached, again.id, again.width, again.height, again.type],
+      [true, answer.id, answer.width, answer.height, answer.type]);
+  }
+  const metrics = await daemon.metrics();
+  assert.equal(metrics.sum('danpool_media_uploads_total', { result: 'rendered' }), 0);
+  assert.equal(metrics.sum('danpool_media_uploads_total', { result: 'cached' }), files.length);
+  assert.ok(metrics.sum('danpool_cache_hits_total', { tier: 'pmem' }) >= files.length);
+  console.log(`  ${files.length} pictures found again, 0 rendered`);
+  assert.equal((await daemon.stop()).code, 0);
+});
+
+test('kill_9_in_the_middle_of_uploads_leaves_a_pool_that_opens', async (t) => {
+  const folder = await folderFor(t);
+  const settings = { 'pool.pmem_path': `${folder}/pool.pmem`, 'pool.pmem_size_mib': 64 };
+  const acknowledged = [];
+  for (let round = 0; round < 4; round++) {
+    const daemon = await Daemon.start(settings);
+    if ((await daemon.metrics()).sum('danpool_pool_tier_up', { tier: 'pmem' }) !== 1) {
+      await daemon.stop();
+      t.skip('this danpoold has no pmem tier');
+      return;
+    }
+    for (const url of acknowledged) {
+      assert.equal((await daemon.fetch(url)).status, 200, `${url} was acknowledged before the crash`);
+    }
+    const uploads = Array.from({ length: 30 }, async (_, i) => {
+      const file = png(120, 90, (x, y) => [x + round, y + i, i * 8, 255]);
+      const response = await daemon.upload('crash', file).catch(() => null);
+      if (response?.status === 201) {
+        acknowledged.push((await response.json().catch(() => ({}))).url);
+      }
+    });
+    await until(() => acknowledged.length >= round * 6 + 6, 'a few answers');
+    await daemon.kill();
+    await Promise.all(uploads);
+    acknowledged.splice(0, acknowledged.length, ...acknowledged.filter(Boolean));
+  }
+  console.log(`  ${acknowledged.length} acknowledged pictures over 4 crashes, all found`);
+});
+
+test('two_loops_deliver_to_each_other_in_one_order', async (t) => {
+  const daemon = await daemonFor(t, { 'listen.loops': 2 });
+  const viewers = await Promise.all(Array.from({ length: 24 }, () => Viewer.join(daemon, 'loops')));
+  const each = 20;
+  for (let i = 0; i < each; i++) {
+    viewers.forEach((v, k) => v.send({ op: 'send', text: `${k}:${i}` }));
+  }
+  const total = each * viewers.length;
+  for (const viewer of viewers) {
+    await until(() => viewer.messages.length >= total, `${total} messages`);
+  }
+  const orders = new Set(viewers.map((v) => v.messages.map((m) => `${m.seq}=${m.text}`).join()));
+  assert.equal(orders.size, 1);
+  assert.equal(new Set(viewers[0].messages.map((m) => m.text)).size, total);
+  const media = await (await daemon.upload('loops', SVG_DISC)).json();
+  await Promise.all(viewers.map((v) => v.message(media.seq)));
+  assert.equal((await daemon.metrics()).sum('danpool_connections'), viewers.length);
+});
