@@ -7,7 +7,7 @@
  */
 #include "pool/router.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 /*
  * Text is read by every socket write, and pinned memory lets it be sent to a device as well.
@@ -108,11 +108,19 @@ static void bounds_collect(router *self, const dp_route_rule *rules, size_t rule
     }
 }
 
+static void row_flatten(router_row *row, size_t count)
+{
+    row->only = row->routes[0];
+    row->is_flat = true;
+    for (size_t i = 1; i < count; i++)
+        row->is_flat = row->is_flat && memcmp(&row->routes[i], &row->only, sizeof row->only) == 0;
+}
+
 static void routes_fill(router *self, const dp_route_rule *rules, size_t rule_count,
                         const router_facts *facts)
 {
     for (unsigned row = 0; row < DP_KIND_COUNT * ROUTER_NEED_COUNT; row++) {
-        router_route *route = self->rows[row];
+        router_route *route = self->rows[row].routes;
         dp_request request = {
             .kind = (dp_kind)(row / ROUTER_NEED_COUNT),
             .need = row % ROUTER_NEED_COUNT,
@@ -124,6 +132,7 @@ static void routes_fill(router *self, const dp_route_rule *rules, size_t rule_co
                 *route++ = route_make(rules, rule_count, facts, &request);
             }
         }
+        row_flatten(&self->rows[row], (size_t)(route - self->rows[row].routes));
     }
 }
 
@@ -145,11 +154,11 @@ dp_status router_create(const dp_route_rule *rules, size_t rule_count, const rou
     /* One allocation, whose start is the first row. */
     size_t row_entries = (size_t)(self.size_count + 1) * (self.batch_count + 1);
     size_t row_count = sizeof self.rows / sizeof self.rows[0];
-    self.rows[0] = os_calloc(row_count * row_entries, sizeof *self.rows[0]);
-    if (self.rows[0] == NULL)
+    router_route *routes = os_calloc(row_count * row_entries, sizeof *routes);
+    if (routes == NULL)
         goto no_memory;
-    for (size_t row = 1; row < row_count; row++)
-        self.rows[row] = self.rows[row - 1] + row_entries;
+    for (size_t row = 0; row < row_count; row++)
+        self.rows[row].routes = routes + row * row_entries;
     routes_fill(&self, rules, rule_count, facts);
     *out = self;
     return DP_OK;
@@ -161,7 +170,7 @@ no_memory:
 
 void router_destroy(router *self)
 {
-    os_free(self->rows[0]);
+    os_free(self->rows[0].routes);
     os_free(self->size_bounds);
     os_free(self->batch_bounds);
     *self = (router){0};

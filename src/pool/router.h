@@ -4,14 +4,17 @@
  *
  * The rules are compiled when the pool is made: the sizes and batch sizes at which any rule begins
  * or ends cut both axes into intervals, and within one interval every request of a kind and a need
- * has the same answer.  So the answer is an entry of a table, and with the shipped rules (no size
- * bound, one batch bound) finding it takes one comparison and one load.  Tiers that are absent,
- * that cannot hand out memory, or that lack a DP_NEED_* bit are left out when the table is made.
+ * has the same answer.  So the answer is an entry of a table, and where a kind's answer
+ * depends on neither (with the shipped rules: all but surfaces) finding it takes one load.  Tiers
+ * that are absent, that cannot hand out memory, or that lack a DP_NEED_* bit are left out when the
+ * table is made.
  *
  * Immutable after router_create(), hence thread safe.
  */
 #ifndef DP_POOL_ROUTER_H
 #define DP_POOL_ROUTER_H
+
+#include <stdbool.h>
 
 #include <danpool/pool.h>
 
@@ -36,9 +39,15 @@ typedef struct router_facts {
     uint32_t device_visible;
 } router_facts;
 
+/* All requests of one kind and need. */
+typedef struct router_row {
+    router_route only;    /* the answer, where sizes and batches make no difference */
+    bool is_flat;         /* they make none */
+    router_route *routes; /* [size interval][batch interval] */
+} router_row;
+
 typedef struct router {
-    router_route
-        *rows[DP_KIND_COUNT * ROUTER_NEED_COUNT]; /* each [size interval][batch interval] */
+    router_row rows[DP_KIND_COUNT * ROUTER_NEED_COUNT];
     size_t *size_bounds; /* rising; interval i ends before size_bounds[i] */
     size_t *batch_bounds;
     unsigned size_count; /* of bounds */
@@ -53,14 +62,16 @@ void router_destroy(router *self);
 /* The request must have been validated. */
 static inline const router_route *router_find(const router *self, const dp_request *request)
 {
+    const router_row *row = &self->rows[(size_t)request->kind * ROUTER_NEED_COUNT + request->need];
+    if (DP_LIKELY(row->is_flat))
+        return &row->only;
     unsigned size = 0;
     unsigned batch = 0;
     while (size < self->size_count && request->size_bytes >= self->size_bounds[size])
         size++;
     while (batch < self->batch_count && request->batch_size >= self->batch_bounds[batch])
         batch++;
-    const router_route *row = self->rows[(size_t)request->kind * ROUTER_NEED_COUNT + request->need];
-    return &row[size * (self->batch_count + 1) + batch];
+    return &row->routes[size * (self->batch_count + 1) + batch];
 }
 
 #endif

@@ -30,7 +30,7 @@ static inline unsigned size_class_of(size_t size_bytes)
     uint32_t last = (uint32_t)size_bytes - 1; /* 2^n itself belongs to the doubling below it */
     if (last < SIZE_CLASS_LINEAR * SIZE_CLASS_STEP_BYTES)
         return last / SIZE_CLASS_STEP_BYTES;
-    unsigned log2 = 31u - (unsigned)__builtin_clz(last);
+    unsigned log2 = 31u ^ (unsigned)__builtin_clz(last);
     unsigned step = (last >> (log2 - 3)) & 7u;
     return SIZE_CLASS_LINEAR + (log2 - SIZE_CLASS_LINEAR_LOG2) * 8u + step;
 }

@@ -66,7 +66,8 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
         return status;
     }
     DP_ASSERT(region->memory.size_bytes >= size_bytes);
-    DP_ASSERT(((uintptr_t)region->memory.host | region->memory.device) % self->alignment_bytes == 0);
+    uint64_t start = (uint64_t)(uintptr_t)region->memory.host | region->memory.device;
+    DP_ASSERT(start % self->alignment_bytes == 0);
     list_init(&region->link);
     list_init(&region->runs);
     self->stats.capacity_bytes += region->memory.size_bytes;

@@ -2,11 +2,11 @@
 /*
  * Rung 1: a tier is a struct whose first member points to a static const table of operations.
  *
- * Only the tier_*() front functions below touch the table; a NULL slot means unsupported, and the two
- * groups (copy, store) are all-or-none.  Tiers hand out large regions; the slab allocator (rung 2) cuts
- * them.  Decorators (tier_fault.c, tier_limit.c) are tiers that hold another one.
- * Regions are got and put under the slab's lock of that tier, never concurrently; copies and the
- * store's calls may come from any thread at once.
+ * Only the tier_*() front functions below touch the table; a NULL slot means unsupported, and the
+ * two groups (copy, store) are all-or-none.  Tiers hand out large regions; the slab allocator (rung
+ * 2) cuts them.  Decorators (tier_fault.c, tier_limit.c) are tiers that hold another one. Regions
+ * are got and put under the slab's lock of that tier, never concurrently; copies and the store's
+ * calls may come from any thread at once.
  */
 #ifndef DP_POOL_TIER_H
 #define DP_POOL_TIER_H
@@ -17,7 +17,8 @@
 
 typedef struct dp_tier dp_tier;
 
-/* A piece of a tier's memory.  host is NULL where the CPU cannot see it, device 0 where a GPU cannot. */
+/* A piece of a tier's memory.  host is NULL where the CPU cannot see it, device 0 where a GPU
+ * cannot. */
 typedef struct tier_region {
     void *host;
     uint64_t device;
@@ -44,7 +45,8 @@ typedef struct tier_object {
 
 /* For persistent tiers: keyed objects that are found again after a crash, or were never there. */
 typedef struct tier_store_ops {
-    /* Commits object->data under key; on DP_OK it survives kill -9.  DP_ERR_EXISTS, DP_ERR_NOMEM. */
+    /* Commits object->data under key; on DP_OK it survives kill -9.  DP_ERR_EXISTS, DP_ERR_NOMEM.
+     */
     dp_status (*commit)(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
     /*
      * Finds and holds: the bytes stay until release, removed or not.  DP_ERR_NOT_FOUND;
@@ -86,10 +88,10 @@ typedef struct tier_open_args {
  * One opener a tier; on failure *detail (DP_TIER detail size) says why in words for people.
  * X(enumerator, opener).  Registration is this list, not constructors.
  */
-#define TIER_OPENER_LIST(X)               \
-    X(DP_TIER_HOST, tier_host_open)       \
-    X(DP_TIER_PINNED, tier_pinned_open)   \
-    X(DP_TIER_HBM, tier_hbm_open)         \
+#define TIER_OPENER_LIST(X)                                                                        \
+    X(DP_TIER_HOST, tier_host_open)                                                                \
+    X(DP_TIER_PINNED, tier_pinned_open)                                                            \
+    X(DP_TIER_HBM, tier_hbm_open)                                                                  \
     X(DP_TIER_PMEM, tier_pmem_open)
 
 typedef dp_status tier_opener(const tier_open_args *args, char detail[96], dp_tier **out);
@@ -98,8 +100,10 @@ typedef dp_status tier_opener(const tier_open_args *args, char detail[96], dp_ti
 TIER_OPENER_LIST(TIER_DECLARE)
 #undef TIER_DECLARE
 
-/* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for what they add. */
-/* Fails the n-th region_get, copy or commit from now on (1 = the next), then every `every`-th; for tests. */
+/* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for
+ * what they add. */
+/* Fails the n-th region_get, copy or commit from now on (1 = the next), then every `every`-th; for
+ * tests. */
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out);
 /* DP_ERR_QUOTA once more than budget_bytes_max would be taken in regions and stored objects. */
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out);
@@ -123,8 +127,8 @@ void tier_close(dp_tier *tier);
 bool tier_has_regions(const dp_tier *tier);
 dp_status tier_region_get(dp_tier *tier, size_t size_bytes, tier_region *out);
 void tier_region_put(dp_tier *tier, const tier_region *region);
-dp_status tier_write(dp_tier *tier, const tier_region *region, size_t offset_bytes, const void *from,
-                     size_t size_bytes);
+dp_status tier_write(dp_tier *tier, const tier_region *region, size_t offset_bytes,
+                     const void *from, size_t size_bytes);
 dp_status tier_read(dp_tier *tier, const tier_region *region, size_t offset_bytes, void *to,
                     size_t size_bytes);
 bool tier_has_store(const dp_tier *tier);
