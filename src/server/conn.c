@@ -478,9 +478,11 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(loop, wsi, session);
     case LWS_CALLBACK_RECEIVE:
-        return on_receive(loop, session, in, size_bytes);
+        /* libwebsockets goes on calling for a connection that ESTABLISHED refused, until it is
+         * closed. */
+        return session->is_ws ? on_receive(loop, session, in, size_bytes) : -1;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return on_writable(&session->u.ws);
+        return session->is_ws ? on_writable(&session->u.ws) : -1;
     case LWS_CALLBACK_CLOSED:
         on_closed(loop, session);
         return 0;

@@ -58,6 +58,32 @@ static bool put_header(struct lws *wsi, header_space *space, const char *name, c
                                 (int)strlen(value), &space->at, space->end) == 0;
 }
 
+static int on_writable(struct lws *wsi, http_session *http)
+{
+    if (!http->answering) {
+        return 0;
+    }
+    size_t piece = http->answer_bytes < WRITE_BYTES_MAX ? http->answer_bytes : WRITE_BYTES_MAX;
+    bool last = piece == http->answer_bytes;
+    if (piece > 0 && lws_write(wsi, (unsigned char *)(uintptr_t)http->answer, piece,
+                               last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0) {
+        return -1;
+    }
+    http->answer += piece;
+    http->answer_bytes -= piece;
+    if (!last) {
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    dp_put(http->answer_owner);
+    http->answer_owner = NULL;
+    http->answering = false;
+    if (http->close_after) {
+        return -1;
+    }
+    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+}
+
 static int respond(struct lws *wsi, http_session *http, const http_answer *answer)
 {
     header_space space;
@@ -82,6 +108,11 @@ static int respond(struct lws *wsi, http_session *http, const http_answer *answe
     http->answer_bytes = http->head_only ? 0 : answer->size_bytes;
     http->answer_owner = answer->owner;
     http->answering = true;
+    if (http->close_after) {
+        /* libwebsockets waits for the rest of a body before it asks for an answer; this one has to
+         * leave now, whether the body ever comes or not. */
+        return on_writable(wsi, http);
+    }
     lws_callback_on_writable(wsi);
     return 0;
 }
@@ -125,32 +156,6 @@ static int respond_error(server_loop *loop, struct lws *wsi, http_session *http,
     size_t size_bytes = protocol_write_http_error(error, message, text, sizeof text - 1);
     text[size_bytes] = '\0';
     return respond_text(loop, wsi, http, protocol_error_http_status(error), text);
-}
-
-static int on_writable(struct lws *wsi, http_session *http)
-{
-    if (!http->answering) {
-        return 0;
-    }
-    size_t piece = http->answer_bytes < WRITE_BYTES_MAX ? http->answer_bytes : WRITE_BYTES_MAX;
-    bool last = piece == http->answer_bytes;
-    if (piece > 0 && lws_write(wsi, (unsigned char *)(uintptr_t)http->answer, piece,
-                               last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0) {
-        return -1;
-    }
-    http->answer += piece;
-    http->answer_bytes -= piece;
-    if (!last) {
-        lws_callback_on_writable(wsi);
-        return 0;
-    }
-    dp_put(http->answer_owner);
-    http->answer_owner = NULL;
-    http->answering = false;
-    if (http->close_after) {
-        return -1;
-    }
-    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
 }
 
 static int get_asset(server_loop *loop, struct lws *wsi, http_session *http, const char *path,
@@ -358,17 +363,26 @@ static int route_get(server_loop *loop, struct lws *wsi, http_session *http, con
     return get_asset(loop, wsi, http, path, strlen(path));
 }
 
+/* Paths outside of rooms that can only be read. */
+static bool is_get_path(const char *path)
+{
+    return asset_find(path, strlen(path)) != NULL || strcmp(path, "/metrics") == 0 ||
+           strcmp(path, "/livez") == 0 || strcmp(path, "/readyz") == 0 ||
+           strncmp(path, "/v1/media/", 10) == 0 || strcmp(path, "/v1/ws") == 0;
+}
+
 static int route_post(server_loop *loop, struct lws *wsi, http_session *http, const char *path)
 {
-    const char *leaf;
-    if (room_path(path, http, &leaf) && strcmp(leaf, "messages") == 0) {
+    const char *leaf = "";
+    bool in_room = room_path(path, http, &leaf);
+    if (in_room && strcmp(leaf, "messages") == 0) {
         return expect_body(loop, wsi, http, HTTP_ROUTE_MESSAGES);
     }
-    if (room_path(path, http, &leaf) && strcmp(leaf, "media") == 0) {
+    if (in_room && strcmp(leaf, "media") == 0) {
         return expect_body(loop, wsi, http, HTTP_ROUTE_MEDIA);
     }
     http->close_after = true;
-    if (asset_find(path, strlen(path)) != NULL || strcmp(path, "/metrics") == 0) {
+    if ((in_room && strcmp(leaf, "history") == 0) || is_get_path(path)) {
         return respond_error(loop, wsi, http, PROTOCOL_METHOD_NOT_ALLOWED, "use GET here");
     }
     return respond_error(loop, wsi, http, PROTOCOL_NOT_FOUND, "there is nothing at this path");
