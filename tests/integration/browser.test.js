@@ -284,6 +284,31 @@ test('too_fast_is_shown_with_a_countdown_and_the_text_is_kept', async (t) => {
   await page.locator('#feed li.own', { hasText: 'three' }).waitFor();
 });
 
+test('a_page_that_falls_behind_says_how_much_it_missed', async (t) => {
+  const daemon = await daemonFor(t, { 'fanout.ring_batches': 16, 'fanout.slow_close_ms': 120000 });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ARGS });
+  t.after(() => browser.close());
+  const page = await openPage(browser, daemon, 'behind');
+  assert.equal(await page.locator('#missed').isVisible(), false);
+  const watch = await Viewer.join(daemon, 'behind');
+  /* A page whose script is busy reads nothing, and the pipe to it fills up. */
+  const busy = page.evaluate(() => { for (const end = Date.now() + 6000; Date.now() < end;); });
+  const ext = 'x'.repeat(900);
+  for (let i = 0; i < 14000; i++) {
+    watch.send({ op: 'send', text: `m${i}`, ext });
+    if (i % 200 === 199) {
+      await until(() => watch.messages.length >= i - 400, 'the watcher to keep up', WAIT_MS);
+    }
+  }
+  await busy;
+  await page.locator('#missed').waitFor();
+  const said = () => page.locator('#missed').textContent();
+  const dropped = async () => (await daemon.metrics()).sum('danpool_messages_dropped_total');
+  await until(async () => (await said()) === `${await dropped()} missed`, 'both to agree', WAIT_MS);
+  console.log(`  the page says "${await said()}"`);
+});
+
 test('the_page_comes_back_by_itself_when_the_server_does', async (t) => {
   let daemon = await Daemon.start();
   t.after(() => daemon.alive && daemon.stop());
