@@ -44,7 +44,7 @@ DP_TABLE int16_t resize_linear_of_code[256] = {
     14959, 15098, 15238, 15378, 15520, 15662, 15804, 15948, 16092, 16237, 16383,
 };
 
-/* [code] = the smallest linear light that rounds to a code above it; the last one is never reached. */
+/* [code] = the smallest linear light that rounds to a code above it; the last is never reached. */
 DP_TABLE int16_t resize_code_ends[256] = {
     3, 8, 13, 18, 23, 28, 33, 38, 43, 48, 53, 58, 64, 69, 76, 82, 89, 96, 103, 111, 119, 128, 136,
     145, 155, 165, 175, 185, 196, 207, 219, 231, 243, 256, 269, 283, 297, 311, 325, 340, 356, 372,

@@ -18,6 +18,33 @@ if(CMOCKA_FOUND)
   endforeach()
   foreach(unit sniff codec codec_hostile svg pipeline render render_queue)
     dp_test(test_${unit} LINK dp_render dp_media_make)
+    set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT
+      "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
+ASAN_OPTIONS=detect_leaks=1")
   endforeach()
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
+endif()
+
+add_test(NAME test_danpoolctl
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>)
+set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60 ENVIRONMENT
+  "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
+ASAN_OPTIONS=detect_leaks=1")
+
+# Each runs alone: build/fuzz/tests/fuzz_decode -max_total_time=60 -max_len=65536.
+if(DP_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "DP_FUZZ needs clang: set CMAKE_C_COMPILER")
+  endif()
+  # The libraries are instrumented too, or the fuzzer would be blind.
+  foreach(library dp_render dp_kernels)
+    target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
+  endforeach()
+  foreach(unit sniff decode)
+    add_executable(fuzz_${unit} fuzz/fuzz_${unit}.c)
+    target_link_libraries(fuzz_${unit} PRIVATE dp_flags dp_render)
+    target_include_directories(fuzz_${unit} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+    target_compile_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
+  endforeach()
 endif()

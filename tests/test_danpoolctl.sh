@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# danpoolctl as a person meets it: what it prints, what it refuses, and with which exit status.
+#
+# usage: tests/test_danpoolctl.sh DANPOOLCTL
+set -euo pipefail
+ctl=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0
+
+# expect STATUS PATTERN ARGUMENT...: runs it and looks for the pattern in what it said.
+expect() {
+  local want=$1 pattern=$2 status=0
+  shift 2
+  "$ctl" "$@" >"$scratch/said" 2>&1 || status=$?
+  if [ "$status" -ne "$want" ] || ! grep -qE -- "$pattern" "$scratch/said"; then
+    printf 'danpoolctl %s: status %d (expected %d), expected /%s/ in:\n' \
+      "$*" "$status" "$want" "$pattern"
+    cat "$scratch/said"
+    failures=$((failures + 1))
+  fi
+}
+
+svg="<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 20'>"
+printf "%s<circle cx='9' cy='9' r='8'/></svg>" "$svg" >"$scratch/a.svg"
+printf "%s<image href='/etc/passwd'/></svg>" "$svg" >"$scratch/local.svg"
+printf 'not a picture' >"$scratch/text"
+: >"$scratch/empty"
+box=(--width 100 --height 100)
+
+expect 0 'usage: danpoolctl COMMAND' --help
+expect 0 '^danpoolctl [0-9.]+' --version
+expect 0 '^  librsvg +(yes|absent) ' --version
+expect 2 'usage'
+expect 2 'there is no command "dance"' dance
+expect 0 '^host +ok ' tiers
+expect 0 '^hbm ' tiers
+expect 2 'takes no argument' tiers all
+expect 0 'tiers tried: .*host' route --kind text --size 100
+expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \
+  route --kind svg --size 4096 --batch 8
+expect 2 'is none of' route --kind dance --size 1
+expect 2 'not a number' route --kind text --size 10x
+expect 2 'not a number' route --kind text --size -1
+expect 2 'needs --kind and --size' route --kind text
+
+expect 2 'two file names' render "$scratch/a.svg" "${box[@]}"
+expect 2 'not a number from 1 to 4096' render a b --width 5000 --height 1
+expect 2 'none of auto, cpu, cuda' render a b "${box[@]}" --backend gpu
+expect 2 'none of webp, jpeg, png' render a b "${box[@]}" --format gif
+expect 1 'No such file' render "$scratch/none" "$scratch/out" "${box[@]}"
+expect 1 'is empty' render "$scratch/empty" "$scratch/out" "${box[@]}"
+expect 1 'not a regular file' render "$scratch" "$scratch/out" "${box[@]}"
+expect 1 'not in the format' render "$scratch/text" "$scratch/out" "${box[@]}" --format png
+
+if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
+  expect 0 'engine +librsvg\+cpu' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
+    --format png
+  expect 0 'result +png, 100 x 50 pixels' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
+    --format png --backend cpu
+  head -c 8 "$scratch/out.png" | grep -q PNG || {
+    echo 'the output is no PNG'
+    failures=$((failures + 1))
+  }
+  expect 1 'svg refers to a local file \(format\)' render "$scratch/local.svg" "$scratch/none.png" \
+    "${box[@]}" --format png
+  expect 1 'none/out.part: No such file' render "$scratch/a.svg" "$scratch/none/out" "${box[@]}" \
+    --format png
+  [ ! -e "$scratch/none.png" ] || {
+    echo 'a failed job left a file behind'
+    failures=$((failures + 1))
+  }
+fi
+[ "$failures" -eq 0 ] || {
+  printf '%d failures\n' "$failures"
+  exit 1
+}
+echo 'danpoolctl: all as expected'
