@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start, measure and stop danpoold.
+ * Starts, measures and stops danpoold: one child process on a free port, whose address is read from
+ * its own output and whose cost is read from /proc.  It is always killed and reaped by whoever
+ * started it.
  */
 #define _GNU_SOURCE /* pipe2, environ */
 

@@ -277,7 +277,7 @@ static dp_status pmem_commit(dp_tier *tier, const dp_cache_key *key, const tier_
     }
     node->sequence = self->sequence_next++;
     pmem_index_add(&self->index,
-                   node); /* claims the key; not found by anybody until `entry` is set */
+                   node);   /* claims the key; not found by anybody until `entry` is set */
     pmem_node made = *node; /* the node itself is only read and written under the lock */
     os_unlock(&self->lock);
 

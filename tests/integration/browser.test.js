@@ -255,7 +255,8 @@ describe('page', () => {
       await page.screenshot({ path: `${ARTIFACTS}/page-${name}.png` });
       const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(scrolls <= 0, `${name} scrolls sideways by ${scrolls}`);
-      const inside = await page.evaluate(() => document.querySelector('.send').getBoundingClientRect().bottom <= innerHeight);
+      const inside = await page.evaluate(
+        () => document.querySelector('.send').getBoundingClientRect().bottom <= innerHeight);
       assert.ok(inside, 'the send button is on the screen');
       assert.deepEqual(page.complaints, []);
       console.log(`  ${ARTIFACTS}/page-${name}.png`);

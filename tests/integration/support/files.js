@@ -86,7 +86,9 @@ export const WEBP = Buffer.from('UklGRnYAAABXRUJQVlA4IGoAAADwAwCdASowACAAPtFapU0
 
 /** @param {string} inside @param {string} [attributes] */
 export function svg(inside, attributes = 'viewBox="0 0 100 100"') {
-  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ${attributes}>${inside}</svg>`;
+  const namespaces =
+    'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"';
+  return `<svg ${namespaces} ${attributes}>${inside}</svg>`;
 }
 
 export const SVG_DISC = svg('<circle cx="50" cy="50" r="45" fill="#e33"/>');
