@@ -20,7 +20,7 @@ if(CMOCKA_FOUND)
     dp_test(test_${unit} LINK dp_render dp_media_make)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT
       "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1")
+ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp")
   endforeach()
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
 endif()
@@ -29,9 +29,10 @@ add_test(NAME test_danpoolctl
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>)
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60 ENVIRONMENT
   "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1")
+ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp")
 
-# Each runs alone: build/fuzz/tests/fuzz_decode -max_total_time=60 -max_len=65536.
+# Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
+# -max_total_time=60 -max_len=65536 CORPUS.
 if(DP_FUZZ)
   if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "DP_FUZZ needs clang: set CMAKE_C_COMPILER")

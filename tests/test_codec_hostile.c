@@ -48,7 +48,8 @@ static made_media one_of_each(dp_media_format format)
             "<style>.a{fill:#123}</style><defs><linearGradient id='g'>"
             "<stop offset='0' stop-color='red'/></linearGradient></defs>"
             "<g transform='scale(2)'><rect class='a' width='9' height='9'/>"
-            "<path d='M0 0 L20 20 Q5 5 1 9z' fill='url(#g)'/></g></svg>");
+            "<path d='M0 0 L20 20 Q5 5 1 9z' fill='url(#g)'/>"
+            "<text y='9'>a</text></g></svg>");
     }
 }
 
