@@ -20,7 +20,7 @@ if(CMOCKA_FOUND)
     dp_test(test_${unit} LINK dp_render dp_media_make)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT
       "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp")
+ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp:print_suppressions=0")
   endforeach()
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
 endif()
@@ -29,7 +29,7 @@ add_test(NAME test_danpoolctl
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>)
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60 ENVIRONMENT
   "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp")
+ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp:print_suppressions=0")
 
 # Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
 # -max_total_time=60 -max_len=65536 CORPUS.
