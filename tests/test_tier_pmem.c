@@ -235,6 +235,28 @@ static void a_damaged_object_is_reported_and_the_others_are_served(void **state)
     assert_int_equal(heap_objects(), 10);
 }
 
+static int wait_status(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/*
+ * In a child, which ends by _exit(): pmemobj_check() of libpmemobj 1.12 does not free what it had
+ * allocated when it finds a damaged pool, which the leak sanitizer would lay at our door.
+ */
+static bool refuses_pool(const char *what)
+{
+    char detail[96] = "";
+    dp_status status = try_open(pool_path(), RIG_FILE_BYTES, detail);
+    bool right = status == DP_ERR_CORRUPT && strstr(detail, "left untouched") != NULL;
+    if (!right) {
+        fprintf(stderr, "%s: %s: %s\n", what, dp_status_name(status), detail);
+    }
+    return right;
+}
+
 /* Opens a file that is not ours and compares it before and after. */
 static void expect_untouched(const char *what, const void *bytes, size_t size_bytes)
 {
@@ -242,13 +264,12 @@ static void expect_untouched(const char *what, const void *bytes, size_t size_by
     assert_non_null(stream);
     assert_int_equal(fwrite(bytes, 1, size_bytes, stream), size_bytes);
     assert_int_equal(fclose(stream), 0);
-    char detail[96] = "";
-    dp_status status = try_open(pool_path(), RIG_FILE_BYTES, detail);
-    if (status != DP_ERR_CORRUPT) {
-        print_error("%s: %s: %s\n", what, dp_status_name(status), detail);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(refuses_pool(what) ? 0 : 1);
     }
-    assert_int_equal(status, DP_ERR_CORRUPT);
-    assert_non_null(strstr(detail, "left untouched"));
+    assert_int_equal(wait_status(child), 0);
     unsigned char *after = malloc(size_bytes + 1);
     assert_non_null(after);
     stream = fopen(pool_path(), "rb");
@@ -344,13 +365,6 @@ static void a_half_made_file_is_made_anew(void **state)
     assert_int_equal(rig_commit(tier, 1, 100), DP_OK);
     tier_close(tier);
     assert_int_equal(access(rig_path(directory, "test.pool.new"), F_OK), -1);
-}
-
-static int wait_status(pid_t child)
-{
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
 }
 
 static void a_second_opener_is_told_busy(void **state)

@@ -37,16 +37,17 @@ typedef struct dp_cache_config {
 typedef struct dp_cache_entry {
     dp_buf *buf; /* one reference for the receiver of a lookup */
     dp_priority priority;
-    bool persistent; /* write through to pmem where there is one */
+    bool persistent; /* insert: write through to pmem; lookup: it is in pmem at this moment */
     size_t meta_bytes;
     uint8_t meta[DP_CACHE_META_BYTES_MAX]; /* the owner's facts about the content */
 } dp_cache_entry;
 
+/* An entry that is both in host memory and in pmem counts in the entries and bytes of both. */
 typedef struct dp_cache_stats {
     uint64_t hits[DP_TIER_COUNT]; /* by the tier the entry was found in */
     uint64_t misses;
     uint64_t inserted;
-    uint64_t demoted;        /* host -> pmem */
+    uint64_t demoted;        /* host -> pmem, the free ones included */
     uint64_t promoted;       /* pmem -> host */
     uint64_t dropped;        /* out of the last tier */
     uint64_t persist_failed; /* pmem full or failing: kept in host memory only */
@@ -54,7 +55,11 @@ typedef struct dp_cache_stats {
     uint64_t bytes[DP_TIER_COUNT];
 } dp_cache_stats;
 
-/* Makes a cache over `pool`; entries that pmem kept from an earlier run are found at once. */
+/*
+ * Makes a cache over `pool`; entries that pmem kept from an earlier run are found at once.  One
+ * cache at a time for a pool with pmem, since the file holds one set of keys.  The cache is
+ * destroyed before its pool, when no other thread is in a call; buffers got from it may stay out.
+ */
 DP_API dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache **out);
 DP_API void dp_cache_destroy(dp_cache *cache);
 
@@ -69,8 +74,10 @@ DP_API dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key,
 
 /*
  * Finds an entry and gives the caller one reference to its buffer.  A pmem entry is served in place
- * and promoted to host memory when it is hit a second time and fits.  DP_ERR_NOT_FOUND.  Thread
- * safe.
+ * and promoted to host memory when it is hit a second time and fits there, if need be in the place
+ * of copies that pmem has too: a lookup never waits for a write to pmem.  DP_ERR_NOT_FOUND, for an
+ * entry whose stored bytes turn out to be corrupt too.  Thread safe.  Cost: the lock and a hash
+ * probe; the first hit in pmem after a start reads the whole entry to check it.
  */
 DP_API dp_status dp_cache_lookup(dp_cache *cache, const dp_cache_key *key, dp_cache_entry *out);
 

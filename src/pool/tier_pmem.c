@@ -109,15 +109,21 @@ typedef struct fletcher {
 static void fletcher_add(fletcher *sum, const void *bytes, size_t size_bytes)
 {
     const uint8_t *at = bytes;
-    for (; size_bytes > 0;) {
-        uint32_t word = 0; /* the last word is padded with zeros; the size is summed before it */
-        size_t step = size_bytes < sizeof word ? size_bytes : sizeof word;
-        memcpy(&word, at, step);
-        sum->low += word;
-        sum->high += sum->low;
-        at += step;
-        size_bytes -= step;
+    uint32_t low = sum->low;
+    uint32_t high = sum->high;
+    uint32_t word;
+    for (; size_bytes >= sizeof word; at += sizeof word, size_bytes -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        low += word;
+        high += low;
     }
+    if (size_bytes > 0) {
+        word = 0; /* the last word is padded with zeros; the size is summed before it */
+        memcpy(&word, at, size_bytes);
+        low += word;
+        high += low;
+    }
+    *sum = (fletcher){.low = low, .high = high};
 }
 
 static uint64_t entry_checksum(const pmem_entry *entry)
@@ -276,9 +282,10 @@ static dp_status pmem_commit(dp_tier *tier, const dp_cache_key *key, const tier_
         return DP_ERR_EXISTS;
     }
     node->sequence = self->sequence_next++;
-    pmem_index_add(&self->index,
-                   node);   /* claims the key; not found by anybody until `entry` is set */
-    pmem_node made = *node; /* the node itself is only read and written under the lock */
+    /* Claims the key; nobody finds it until `entry` is set. */
+    pmem_index_add(&self->index, node);
+    /* What the publish fills in is a copy: the node itself changes under the lock only. */
+    pmem_node made = *node;
     os_unlock(&self->lock);
 
     dp_status status = entry_publish(self, &made, object);
