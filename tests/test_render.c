@@ -94,11 +94,14 @@ static dp_buf *source_of(render_rig *rig, made_media *media)
     return buf;
 }
 
-static dp_render *start(render_rig *rig, const dp_render_config *config)
+/* With time enough for a crowded machine, unless the test is about time. */
+static dp_render *start(render_rig *rig, const dp_render_config *wanted)
 {
+    dp_render_config config = *wanted;
     dp_render *render;
+    config.time_ms_max = config.time_ms_max == 0 ? 50000 : config.time_ms_max;
     clear_board();
-    assert_int_equal(dp_render_create(rig->pool, config, &render), DP_OK);
+    assert_int_equal(dp_render_create(rig->pool, &config, &render), DP_OK);
     return render;
 }
 
@@ -269,7 +272,7 @@ static void destroy_fails_the_jobs_that_wait(void **state)
     noted_job noted[4];
     pthread_t thread;
     NEED_PNG;
-    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1, .queue_max = 3});
     made_media media = small_png();
     dp_buf *source = source_of(rig, &media);
     for (int i = 0; i < 4; i++) {
@@ -280,10 +283,16 @@ static void destroy_fails_the_jobs_that_wait(void **state)
             wait_for(1);
         }
     }
-    dp_put(source);
     assert_int_equal(pthread_create(&thread, NULL, destroy_later, render), 0);
-    /* The worker stays at the gate until destroy has closed the queue behind it. */
-    pause_ms(100);
+    /* destroy() waits for the worker, the worker for the gate, and the gate for the queue to close:
+     * a full queue is busy until then. */
+    const dp_render_job late = job_of(source, &noted[0]);
+    dp_status status;
+    while ((status = dp_render_submit(render, &late)) == DP_ERR_BUSY) {
+        pause_ms(1);
+    }
+    assert_int_equal(status, DP_ERR_CLOSED);
+    dp_put(source);
     open_gate();
     pthread_join(thread, NULL);
     assert_int_equal(board.count, 4);
