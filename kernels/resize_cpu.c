@@ -60,7 +60,7 @@ static int load_row(const resize_rows *rows, const uint8_t *DP_RESTRICT source)
     int16_t *DP_RESTRICT alpha = blue + rows->plane_values;
     uint32_t all = 255;
 
-    for (uint32_t x = 0; x < width; x++) {
+    for (size_t x = 0; x < width; x++) {
         red[x] = resize_linear_of_code[source[4 * x]];
         green[x] = resize_linear_of_code[source[4 * x + 1]];
         blue[x] = resize_linear_of_code[source[4 * x + 2]];
@@ -69,7 +69,7 @@ static int load_row(const resize_rows *rows, const uint8_t *DP_RESTRICT source)
     if (all == 255) {
         return 1;
     }
-    for (uint32_t x = 0; x < width; x++) {
+    for (size_t x = 0; x < width; x++) {
         const uint32_t a = source[4 * x + 3];
         red[x] = (int16_t)resize_premultiply(red[x], a);
         green[x] = (int16_t)resize_premultiply(green[x], a);

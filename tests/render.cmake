@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels, codecs, the pipeline and danpoolctl.
+
+# librsvg and what it stands on need words with the sanitizers; the two files say which and why.
+set(dp_render_environment ASAN_OPTIONS=detect_leaks=1
+  TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp
+  LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp:print_suppressions=0)
 if(CMOCKA_FOUND)
   add_library(dp_media_make STATIC EXCLUDE_FROM_ALL support/media_make.c)
   target_link_libraries(dp_media_make PRIVATE dp_flags dp_headers)
@@ -18,18 +23,15 @@ if(CMOCKA_FOUND)
   endforeach()
   foreach(unit sniff codec codec_hostile svg pipeline render render_queue)
     dp_test(test_${unit} LINK dp_render dp_media_make)
-    set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT
-      "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp:print_suppressions=0")
+    set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
 endif()
 
 add_test(NAME test_danpoolctl
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>)
-set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60 ENVIRONMENT
-  "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp;\
-ASAN_OPTIONS=detect_leaks=1;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/lsan.supp:print_suppressions=0")
+set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60
+  ENVIRONMENT "${dp_render_environment}")
 
 # Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
 # -max_total_time=60 -max_len=65536 CORPUS.

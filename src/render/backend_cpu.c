@@ -37,7 +37,7 @@ void backend_axes_drop(backend_axes *axes)
 static dp_status resize(backend *b, render_task *task, const surface *source, const surface *target,
                         dp_tier_id *tier)
 {
-    backend_axes axes;
+    backend_axes axes = {0};
     dp_buf *scratch = NULL;
     (void)b;
 

@@ -74,7 +74,7 @@ static dp_status run(render_task *task, const backend_axes *axes, const surface 
 static dp_status resize(backend *b, render_task *task, const surface *source, const surface *target,
                         dp_tier_id *tier)
 {
-    backend_axes axes;
+    backend_axes axes = {0};
     dp_buf *parts[PART_COUNT] = {NULL};
     (void)b;
 

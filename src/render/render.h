@@ -90,8 +90,9 @@ void dp_render_destroy(dp_render *render);
 
 /*
  * Queues a job.  DP_ERR_BUSY: the queue is full.  DP_ERR_TOO_LARGE: more than input_bytes_max.
- * DP_ERR_FORMAT: not a picture we know.  DP_ERR_CLOSED.  On an error done() is not called.
- * Never blocks; thread safe.
+ * DP_ERR_FORMAT: not a picture we know.  DP_ERR_UNSUPPORTED: a codec that this build lacks, or a
+ * result format that is never written.  DP_ERR_INVALID: box, priority or a source that the CPU
+ * cannot see.  DP_ERR_CLOSED.  On an error done() is not called. Never blocks; thread safe.
  */
 dp_status dp_render_submit(dp_render *render, const dp_render_job *job);
 

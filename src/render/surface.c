@@ -51,7 +51,7 @@ dp_status surface_orient(render_task *task, surface *s, unsigned orientation)
         return DP_OK;
     }
     const bool transpose = turns[orientation].transpose;
-    surface turned;
+    surface turned = {0};
     const dp_status status = surface_take(task, transpose ? s->height : s->width,
                                           transpose ? s->width : s->height, &turned);
     if (status != DP_OK) {
