@@ -80,12 +80,15 @@ function wireRoom(client, overlay, feed) {
 
 function start() {
   const client = new DanpoolClient({ history: HISTORY });
-  const overlay = new Overlay(part('overlay'),
-    (media) => t('picture_alt', { kind: t(mediaKind(media)) }));
+  const overlay = new Overlay(part('overlay'), (media) =>
+    t('picture_alt', { kind: t(mediaKind(media)) }),
+  );
   const feed = new Feed({ list: part('feed'), empty: part('feed-empty'), missed: part('missed') });
   new Scene(part('scene'));
-  new Display({ panel: part('display'), toggle: part('display-toggle'), note: part('stage-note') },
-    overlay);
+  new Display(
+    { panel: part('display'), toggle: part('display-toggle'), note: part('stage-note') },
+    overlay,
+  );
   new Badge(part('badge'), client);
   new Composer(part('composer'), client, part('stage'));
   new Figures(part('figures')).start();

@@ -147,15 +147,30 @@ export class DanpoolClient extends EventTarget {
     }
     const message = JSON.parse(data);
     switch (message.op) {
-      case 'hello': this.#hello(message); break;
-      case 'batch': this.#batch(message); break;
-      case 'ack': this.#answered(message.id)?.resolve({ seq: message.seq });
-        this.claim(message.seq); break;
-      case 'error': this.#answered(message.id)?.reject(
-        new RefusedError(message.code, message.message, message.retry_ms)); break;
-      case 'pong': this.#pong(message.id); break;
-      case 'notice': this.goingAwayMs = message.retry_ms ?? 0; this.#emit('notice', message); break;
-      default: break; /* a newer server may say more than we know */
+      case 'hello':
+        this.#hello(message);
+        break;
+      case 'batch':
+        this.#batch(message);
+        break;
+      case 'ack':
+        this.#answered(message.id)?.resolve({ seq: message.seq });
+        this.claim(message.seq);
+        break;
+      case 'error':
+        this.#answered(message.id)?.reject(
+          new RefusedError(message.code, message.message, message.retry_ms),
+        );
+        break;
+      case 'pong':
+        this.#pong(message.id);
+        break;
+      case 'notice':
+        this.goingAwayMs = message.retry_ms ?? 0;
+        this.#emit('notice', message);
+        break;
+      default:
+        break; /* a newer server may say more than we know */
     }
   }
 

@@ -9,8 +9,18 @@ import { uploadMedia } from './media.js';
 import { onLang, t } from './i18n.js';
 
 const STICKERS = ['wave', 'heart', 'star', 'fish', 'moon', 'lantern'];
-const KNOWN_ERRORS = new Set(['rate_limited', 'busy', 'shutting_down', 'text_empty',
-  'text_too_long', 'too_large', 'unsupported_media', 'bad_media', 'disconnected', 'network']);
+const KNOWN_ERRORS = new Set([
+  'rate_limited',
+  'busy',
+  'shutting_down',
+  'text_empty',
+  'text_too_long',
+  'too_large',
+  'unsupported_media',
+  'bad_media',
+  'disconnected',
+  'network',
+]);
 
 export class Composer {
   /**
@@ -149,7 +159,9 @@ export class Composer {
     const data = new FormData(this.form);
     try {
       await this.client.send({
-        text, mode: String(data.get('mode')), color: String(data.get('colour')),
+        text,
+        mode: String(data.get('mode')),
+        color: String(data.get('colour')),
         size: Number(data.get('size')),
       });
       if (this.field.value === text) {

@@ -70,7 +70,10 @@ export class Display {
   #apply() {
     const { on, area, opacity, speed } = this.#values();
     this.overlay.configure({
-      on, area: Number(area), opacity: Number(opacity) / 100, speed: Number(speed),
+      on,
+      area: Number(area),
+      opacity: Number(opacity) / 100,
+      speed: Number(speed),
     });
     this.parts.note.hidden = on;
     this.parts.note.textContent = t(this.calm.matches ? 'stage_calm' : 'stage_off');
@@ -79,8 +82,10 @@ export class Display {
   #values() {
     const data = new FormData(this.parts.panel);
     return {
-      on: this.#field('on').checked, area: String(data.get('area')),
-      opacity: String(data.get('opacity')), speed: String(data.get('speed')),
+      on: this.#field('on').checked,
+      area: String(data.get('area')),
+      opacity: String(data.get('opacity')),
+      speed: String(data.get('speed')),
     };
   }
 

@@ -46,7 +46,11 @@ export class Feed {
 
   /** @param {number} seq */
   markOwn(seq) {
-    this.fresh.filter((f) => f.message.seq === seq).forEach((f) => { f.own = true; });
+    this.fresh
+      .filter((f) => f.message.seq === seq)
+      .forEach((f) => {
+        f.own = true;
+      });
     this.parts.list.querySelector(`[data-seq="${seq}"]`)?.classList.add('own');
   }
 

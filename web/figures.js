@@ -89,31 +89,45 @@ export class Figures {
     const { metrics } = this.last;
     this.#tiers(metrics);
     this.#reuse(metrics);
-    this.#put('rate', number(this.#rate()),
-      t('fig_rate_sub', { n: compact(metrics.sum('danpool_messages_delivered_total')) }));
+    this.#put(
+      'rate',
+      number(this.#rate()),
+      t('fig_rate_sub', { n: compact(metrics.sum('danpool_messages_delivered_total')) }),
+    );
     const rooms = metrics.sum('danpool_rooms');
-    this.#put('people', number(metrics.sum('danpool_connections')),
-      rooms === 1 ? t('fig_people_one') : t('fig_people_sub', { n: number(rooms) }));
+    this.#put(
+      'people',
+      number(metrics.sum('danpool_connections')),
+      rooms === 1 ? t('fig_people_one') : t('fig_people_sub', { n: number(rooms) }),
+    );
     this.#fanout(metrics);
     const uploads = (result) => compact(metrics.sum('danpool_media_uploads_total', { result }));
-    this.#put('render', metrics.samples('danpool_build_info')[0]?.labels.backend ?? '–',
-      t('fig_render_sub', { a: uploads('rendered'), b: uploads('cached') }));
+    this.#put(
+      'render',
+      metrics.samples('danpool_build_info')[0]?.labels.backend ?? '–',
+      t('fig_render_sub', { a: uploads('rendered'), b: uploads('cached') }),
+    );
   }
 
   /** @param {Metrics} metrics */
   #tiers(metrics) {
     const list = this.root.querySelector('[data-tiers]');
-    list.replaceChildren(...metrics.samples('danpool_pool_tier_up').map(({ labels, value }) => {
-      const tier = labels.tier;
-      const used = metrics.sum('danpool_pool_used_bytes', { tier });
-      const capacity = metrics.sum('danpool_pool_capacity_bytes', { tier });
-      const row = document.createElement('li');
-      row.classList.toggle('absent', value === 0);
-      row.append(cell('tier', tier), bar(capacity > 0 ? used / capacity : 0),
-        cell('bytes', value === 0 ? t('fig_absent') : bytesText(used)));
-      row.title = value === 0 ? '' : `${bytesText(used)} / ${bytesText(capacity)}`;
-      return row;
-    }));
+    list.replaceChildren(
+      ...metrics.samples('danpool_pool_tier_up').map(({ labels, value }) => {
+        const tier = labels.tier;
+        const used = metrics.sum('danpool_pool_used_bytes', { tier });
+        const capacity = metrics.sum('danpool_pool_capacity_bytes', { tier });
+        const row = document.createElement('li');
+        row.classList.toggle('absent', value === 0);
+        row.append(
+          cell('tier', tier),
+          bar(capacity > 0 ? used / capacity : 0),
+          cell('bytes', value === 0 ? t('fig_absent') : bytesText(used)),
+        );
+        row.title = value === 0 ? '' : `${bytesText(used)} / ${bytesText(capacity)}`;
+        return row;
+      }),
+    );
   }
 
   /** @param {Metrics} metrics */
@@ -121,8 +135,11 @@ export class Figures {
     const count = (result) => metrics.sum('danpool_pool_allocations_total', { result });
     const reused = count('reuse');
     const gets = reused + count('fresh');
-    this.#put('reuse', gets > 0 ? `${number((100 * reused) / gets, 1)} %` : '–',
-      t('fig_reuse_sub', { n: compact(gets) }));
+    this.#put(
+      'reuse',
+      gets > 0 ? `${number((100 * reused) / gets, 1)} %` : '–',
+      t('fig_reuse_sub', { n: compact(gets) }),
+    );
   }
 
   /** Keeps the last known value while the server is quiet. @param {Metrics} metrics */

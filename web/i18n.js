@@ -220,7 +220,11 @@ function initialLang() {
   if (stored === 'en' || stored === 'zh') {
     return stored;
   }
-  return String(globalThis.navigator?.language ?? 'en').toLowerCase().startsWith('zh') ? 'zh' : 'en';
+  return String(globalThis.navigator?.language ?? 'en')
+    .toLowerCase()
+    .startsWith('zh')
+    ? 'zh'
+    : 'en';
 }
 
 export function currentLang() {

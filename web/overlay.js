@@ -68,7 +68,7 @@ export class Overlay {
     this.#wake();
   }
 
-  /** The server said that this comment is ours; it may be on its way already. @param {number} seq */
+  /** The server said this comment is ours; it may be on its way already. @param {number} seq */
   markOwn(seq) {
     this.items.get(seq)?.node.classList.add('own');
     this.waiting.claim(seq, performance.now());
@@ -179,10 +179,15 @@ export class Overlay {
     const to = travel === 'left' ? -own : this.width;
     const animation = node.animate(
       [{ transform: `translate3d(${from}px,0,0)` }, { transform: `translate3d(${to}px,0,0)` }],
-      { duration: way / pace, easing: 'linear', fill: 'both' });
+      { duration: way / pace, easing: 'linear', fill: 'both' },
+    );
     animation.updatePlaybackRate(this.settings.speed);
     return {
-      node, animation, pace, travel, gone: false,
+      node,
+      animation,
+      pace,
+      travel,
+      gone: false,
       entered: () => pace * Number(animation.currentTime ?? 0) > own + GAP_PX,
     };
   }
@@ -192,10 +197,15 @@ export class Overlay {
     node.classList.add('still');
     const x = Math.round((this.width - node.offsetWidth) / 2);
     const place = `translate3d(${x}px,0,0)`;
-    const animation = node.animate([
-      { transform: place, opacity: 0 }, { transform: place, opacity: 1, offset: 0.05 },
-      { transform: place, opacity: 1, offset: 0.92 }, { transform: place, opacity: 0 },
-    ], { duration: STAND_MS, fill: 'both' });
+    const animation = node.animate(
+      [
+        { transform: place, opacity: 0 },
+        { transform: place, opacity: 1, offset: 0.05 },
+        { transform: place, opacity: 1, offset: 0.92 },
+        { transform: place, opacity: 0 },
+      ],
+      { duration: STAND_MS, fill: 'both' },
+    );
     return { node, animation, pace: 1, travel: 'still', gone: false, entered: () => false };
   }
 

@@ -11,8 +11,8 @@
 const FPS = 30;
 const HORIZON = 0.62;
 const HILLS = [
-  { base: 0.50, rise: 0.13, waves: 2.1, seed: 3.1, top: '#3a3f74', foot: '#5b4f86' },
-  { base: 0.56, rise: 0.10, waves: 3.3, seed: 8.4, top: '#262c58', foot: '#3d3d70' },
+  { base: 0.5, rise: 0.13, waves: 2.1, seed: 3.1, top: '#3a3f74', foot: '#5b4f86' },
+  { base: 0.56, rise: 0.1, waves: 3.3, seed: 8.4, top: '#262c58', foot: '#3d3d70' },
   { base: 0.61, rise: 0.07, waves: 5.2, seed: 1.7, top: '#141a38', foot: '#20264c' },
 ];
 
@@ -32,10 +32,15 @@ export class Scene {
     this.lastFrame = 0;
     this.frame = 0;
     this.stars = Array.from({ length: 90 }, (_, i) => ({
-      x: noise(i), y: noise(i + 500) ** 1.4 * 0.5, r: 0.5 + noise(i + 900) * 1.1, phase: i * 2.4,
+      x: noise(i),
+      y: noise(i + 500) ** 1.4 * 0.5,
+      r: 0.5 + noise(i + 900) * 1.1,
+      phase: i * 2.4,
     }));
     this.lanterns = Array.from({ length: 7 }, (_, i) => ({
-      x: 0.06 + i * 0.145 + noise(i + 40) * 0.06, depth: 0.12 + noise(i + 77) * 0.75, phase: i * 1.9,
+      x: 0.06 + i * 0.145 + noise(i + 40) * 0.06,
+      depth: 0.12 + noise(i + 77) * 0.75,
+      phase: i * 1.9,
     }));
     new ResizeObserver(() => this.#resize()).observe(canvas);
     this.calm.addEventListener('change', () => this.#next());
@@ -76,16 +81,42 @@ export class Scene {
   #paintStill(c) {
     const { width: w, height: h } = this;
     const horizon = h * HORIZON;
-    fill(c, [0, 0, w, horizon], [0, 0, 0, horizon],
-      [[0, '#0b1030'], [0.45, '#2b2a63'], [0.78, '#7d4f86'], [1, '#e8957a']]);
+    fill(
+      c,
+      [0, 0, w, horizon],
+      [0, 0, 0, horizon],
+      [
+        [0, '#0b1030'],
+        [0.45, '#2b2a63'],
+        [0.78, '#7d4f86'],
+        [1, '#e8957a'],
+      ],
+    );
     this.#paintMoon(c);
     for (const hill of HILLS) {
       this.#paintHill(c, hill);
     }
-    fill(c, [0, horizon, w, h - horizon], [0, horizon, 0, h],
-      [[0, '#b97886'], [0.10, '#6f5687'], [0.4, '#2c2f63'], [1, '#0a1030']]);
-    fill(c, [0, horizon - h * 0.02, w, h * 0.05], [0, horizon - h * 0.02, 0, horizon + h * 0.03],
-      [[0, 'rgba(255,214,170,0)'], [0.45, 'rgba(255,214,170,.38)'], [1, 'rgba(255,214,170,0)']]);
+    fill(
+      c,
+      [0, horizon, w, h - horizon],
+      [0, horizon, 0, h],
+      [
+        [0, '#b97886'],
+        [0.1, '#6f5687'],
+        [0.4, '#2c2f63'],
+        [1, '#0a1030'],
+      ],
+    );
+    fill(
+      c,
+      [0, horizon - h * 0.02, w, h * 0.05],
+      [0, horizon - h * 0.02, 0, horizon + h * 0.03],
+      [
+        [0, 'rgba(255,214,170,0)'],
+        [0.45, 'rgba(255,214,170,.38)'],
+        [1, 'rgba(255,214,170,0)'],
+      ],
+    );
   }
 
   /** @param {CanvasRenderingContext2D} c */
@@ -114,8 +145,8 @@ export class Scene {
     c.moveTo(0, h * HORIZON);
     for (let i = 0; i <= 120; i++) {
       const a = (i / 120) * hill.waves * Math.PI + hill.seed;
-      const rise = 0.55 + 0.3 * Math.sin(a) + 0.15 * Math.sin(a * 2.7 + 1) +
-        0.05 * Math.sin(a * 7.3);
+      const rise =
+        0.55 + 0.3 * Math.sin(a) + 0.15 * Math.sin(a * 2.7 + 1) + 0.05 * Math.sin(a * 7.3);
       c.lineTo((i / 120) * w, h * (hill.base - hill.rise * rise));
     }
     c.lineTo(w, h * HORIZON);
@@ -165,7 +196,7 @@ export class Scene {
         c.fillStyle = `rgba(255,226,186,${(0.5 - near * 0.28).toFixed(3)})`;
         c.fillRect(x - length / 2, y, length, thick);
       }
-      const x = w * ((noise(i * 7) + time * 0.004 * (1 + near)) % 1.2 - 0.1);
+      const x = w * (((noise(i * 7) + time * 0.004 * (1 + near)) % 1.2) - 0.1);
       c.fillStyle = `rgba(190,200,255,${(0.05 + near * 0.05).toFixed(3)})`;
       c.fillRect(x, y, w * (0.05 + near * 0.12), thick);
     }
@@ -174,7 +205,7 @@ export class Scene {
   /** @param {CanvasRenderingContext2D} c */
   #drawLantern(c, lantern, time) {
     const { width: w, height: h } = this;
-    const size = h * (0.012 + lantern.depth * 0.030);
+    const size = h * (0.012 + lantern.depth * 0.03);
     const x = w * (((lantern.x + time * 0.0025 * (0.4 + lantern.depth)) % 1.15) - 0.05);
     const bob = Math.sin(time * 0.9 + lantern.phase) * size * 0.12;
     const y = h * (HORIZON + 0.03 + lantern.depth * 0.27) + bob;

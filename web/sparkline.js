@@ -26,12 +26,15 @@ export class Sparkline {
     const top = Math.max(1, ...this.points);
     const step = WIDTH / (POINTS_MAX - 1);
     const from = WIDTH - step * (this.points.length - 1);
-    const line = this.points.map((v, i) => {
-      const y = HEIGHT - 2 - ((HEIGHT - 5) * v) / top;
-      return `${(from + i * step).toFixed(1)} ${y.toFixed(1)}`;
-    }).join('L');
+    const line = this.points
+      .map((v, i) => {
+        const y = HEIGHT - 2 - ((HEIGHT - 5) * v) / top;
+        return `${(from + i * step).toFixed(1)} ${y.toFixed(1)}`;
+      })
+      .join('L');
     this.svg.querySelector('.line').setAttribute('d', `M${line}`);
-    this.svg.querySelector('.ground').setAttribute('d',
-      `M${from.toFixed(1)} ${HEIGHT}L${line}L${WIDTH} ${HEIGHT}Z`);
+    this.svg
+      .querySelector('.ground')
+      .setAttribute('d', `M${from.toFixed(1)} ${HEIGHT}L${line}L${WIDTH} ${HEIGHT}Z`);
   }
 }

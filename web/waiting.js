@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Comments that wait for a lane.  Bounded: when the line is full, every second one of the others is
- * left out and from then on only every `stride`-th newcomer gets in, so that what remains is an even
- * sample of the flood, neither its first burst nor its last.  The stride shrinks again as the line
- * drains.  Own comments are never left out and go first.
+ * left out and from then on only every `stride`-th newcomer gets in, so that what remains is an
+ * even sample of the flood, neither its first burst nor its last.  The stride shrinks again as the
+ * line drains.  Own comments are never left out and go first.
  */
 
 const STALE_MS = 4000;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The page in Debian's chromium: one viewer sends text, a sticker and a photo, another sees them fly
- * over his picture.  Screenshots of laptop and phone go to DANPOOL_ARTIFACTS (or build/artifacts).
+ * The page in Debian's chromium: one viewer sends text, a sticker and a photo, another sees
+ * them fly over his picture.  Screenshots of laptop and phone go to DANPOOL_ARTIFACTS (or
+ * build/artifacts).
  *
  * No name but 127.0.0.1 resolves in this browser, and any request elsewhere, error on the console
  * or violation of the page's policy fails the test.
@@ -16,13 +17,26 @@ import { png, svg } from './support/files.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
-const ARTIFACTS = process.env.DANPOOL_ARTIFACTS ?? process.env.DP_ARTIFACTS ??
+const ARTIFACTS =
+  process.env.DANPOOL_ARTIFACTS ??
+  process.env.DP_ARTIFACTS ??
   fileURLToPath(new URL('../../build/artifacts', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'];
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
+];
 const LAPTOP = { viewport: { width: 1366, height: 768 } };
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
 const XSS = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> & "quotes"';
 const WAIT_MS = 45000;
 
@@ -56,16 +70,20 @@ async function say(page, text, { mode } = {}) {
 
 /** Pairs of travelling comments whose boxes meet. */
 const overlaps = () => {
-  const boxes = [...document.querySelectorAll('.overlay .comment:not(.still)')]
-    .map((n) => ({ seq: n.dataset.seq, box: n.getBoundingClientRect() }));
-  const pairs = [];
-  boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
-    const x = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
-    const y = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-    if (x > 1 && y > 3) {
-      pairs.push(`${a.seq} and ${b.seq} by ${x.toFixed(0)}x${y.toFixed(0)}`);
-    }
+  const boxes = [...document.querySelectorAll('.overlay .comment:not(.still)')].map((n) => ({
+    seq: n.dataset.seq,
+    box: n.getBoundingClientRect(),
   }));
+  const pairs = [];
+  boxes.forEach((a, i) =>
+    boxes.slice(i + 1).forEach((b) => {
+      const x = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
+      const y = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+      if (x > 1 && y > 3) {
+        pairs.push(`${a.seq} and ${b.seq} by ${x.toFixed(0)}x${y.toFixed(0)}`);
+      }
+    }),
+  );
   return { shown: boxes.length, pairs };
 };
 
@@ -76,8 +94,10 @@ describe('page', () => {
   before(async () => {
     await mkdir(ARTIFACTS, { recursive: true });
     daemon = await Daemon.start();
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ARGS });
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ARGS,
+    });
   });
   after(async () => {
     await browser?.close();
@@ -85,12 +105,21 @@ describe('page', () => {
   });
 
   test('text_sticker_and_photo_fly_over_the_other_viewers_picture', async () => {
-    const [mine, theirs] = [await openPage(browser, daemon, 'fly'), await openPage(browser, daemon, 'fly')];
+    const [mine, theirs] = [
+      await openPage(browser, daemon, 'fly'),
+      await openPage(browser, daemon, 'fly'),
+    ];
     await say(mine, XSS);
-    await mine.setInputFiles('#sticker-file', { name: 'disc.svg', mimeType: 'image/svg+xml',
-      buffer: Buffer.from(svg('<circle cx="50" cy="50" r="46" fill="#6fd8cf"/>')) });
-    await mine.setInputFiles('#photo-file', { name: 'photo.png', mimeType: 'image/png',
-      buffer: png(640, 360, (x, y) => [200 - y / 3, 90 + x / 6, 130, 255]) });
+    await mine.setInputFiles('#sticker-file', {
+      name: 'disc.svg',
+      mimeType: 'image/svg+xml',
+      buffer: Buffer.from(svg('<circle cx="50" cy="50" r="46" fill="#6fd8cf"/>')),
+    });
+    await mine.setInputFiles('#photo-file', {
+      name: 'photo.png',
+      mimeType: 'image/png',
+      buffer: png(640, 360, (x, y) => [200 - y / 3, 90 + x / 6, 130, 255]),
+    });
 
     const text = theirs.locator('.overlay .comment:not(.media)');
     await text.first().waitFor();
@@ -99,19 +128,25 @@ describe('page', () => {
       const images = [...document.querySelectorAll('.overlay .comment.media img')];
       return images.length === 2 && images.every((i) => i.naturalWidth > 0);
     });
-    const sizes = await theirs.$$eval('.overlay .comment.media img',
-      (images) => images.map((i) => [i.naturalWidth, i.naturalHeight]));
+    const sizes = await theirs.$$eval('.overlay .comment.media img', (images) =>
+      images.map((i) => [i.naturalWidth, i.naturalHeight]),
+    );
     console.log(`  pictures in the second overlay: ${sizes.map((s) => s.join('x')).join(', ')}`);
-    assert.deepEqual(sizes.sort(), [[160, 160], [480, 270]]);
+    assert.deepEqual(sizes.sort(), [
+      [160, 160],
+      [480, 270],
+    ]);
 
     for (const page of [mine, theirs]) {
       assert.equal(await page.evaluate(() => window.hacked), undefined, 'the payload is inert');
       assert.equal(await page.locator('.overlay .comment:not(.media) *').count(), 0);
       assert.equal(await page.locator('#feed li').count(), 3);
     }
-    await mine.waitForFunction(() => document.querySelectorAll('.overlay .comment.own').length === 3);
+    await mine.waitForFunction(
+      () => document.querySelectorAll('.overlay .comment.own').length === 3,
+    );
     assert.equal(await mine.locator('#feed li.own').count(), 3);
-    assert.equal(await theirs.locator('.own').count(), 0, 'only the sender\'s are marked');
+    assert.equal(await theirs.locator('.own').count(), 0, "only the sender's are marked");
     const first = await theirs.locator('.overlay .comment').first().boundingBox();
     await until(async () => {
       const now = await theirs.locator('.overlay .comment').first().boundingBox();
@@ -130,8 +165,11 @@ describe('page', () => {
     for (const name of names) {
       await page.click(`[data-sticker=${name}]`);
     }
-    await page.waitForFunction(() => document.querySelectorAll('#feed li.own img').length === 6 &&
-      [...document.querySelectorAll('#feed li.own img')].every((i) => i.naturalWidth === 160));
+    await page.waitForFunction(
+      () =>
+        document.querySelectorAll('#feed li.own img').length === 6 &&
+        [...document.querySelectorAll('#feed li.own img')].every((i) => i.naturalWidth === 160),
+    );
     assert.deepEqual(page.complaints, []);
     await page.context().close();
   });
@@ -142,10 +180,16 @@ describe('page', () => {
     const modes = ['scroll', 'scroll', 'scroll', 'reverse', 'top', 'bottom'];
     const sizes = [25, 18, 36];
     for (let i = 0; i < 3000; i++) {
-      writer.send({ op: 'send', text: `comment ${i} ${'~'.repeat(i % 17)}`, mode: modes[i % 6],
-        size: sizes[i % 3] });
+      writer.send({
+        op: 'send',
+        text: `comment ${i} ${'~'.repeat(i % 17)}`,
+        mode: modes[i % 6],
+        size: sizes[i % 3],
+      });
       if (i % 100 === 99) {
-        await new Promise((resolve) => { setTimeout(resolve, 100); });
+        await new Promise((resolve) => {
+          setTimeout(resolve, 100);
+        });
       }
       if (i === 1500) {
         await page.fill('#text', 'mine in the flood');
@@ -155,12 +199,13 @@ describe('page', () => {
         const { shown, pairs } = await page.evaluate(overlaps);
         console.log(`  after ${i + 1}: ${shown} travelling`);
         assert.deepEqual(pairs, []);
-        assert.ok(await page.locator('.overlay .comment').count() <= 150);
+        assert.ok((await page.locator('.overlay .comment').count()) <= 150);
       }
     }
-    await page.locator('.overlay .comment.own', { hasText: 'mine in the flood' }).waitFor(
-      { state: 'attached' });
-    assert.ok(await page.locator('#feed li').count() <= 60);
+    await page
+      .locator('.overlay .comment.own', { hasText: 'mine in the flood' })
+      .waitFor({ state: 'attached' });
+    assert.ok((await page.locator('#feed li').count()) <= 60);
     assert.deepEqual((await page.evaluate(overlaps)).pairs, []);
     await page.context().close();
     await writer.leave();
@@ -180,12 +225,20 @@ describe('page', () => {
     assert.equal(await page.locator('.send').textContent(), 'Send');
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'en');
     await page.waitForFunction(() => document.querySelectorAll('[data-tiers] li').length === 4);
-    await page.waitForFunction(() => /%/.test(document.querySelector('[data-fig=reuse] .value').textContent));
+    await page.waitForFunction(() =>
+      /%/.test(document.querySelector('[data-fig=reuse] .value').textContent),
+    );
     assert.match(await page.locator('[data-fig=render] .value').textContent(), /^(cpu|cuda)$/);
-    await page.waitForFunction(() => /ms/.test(document.querySelector('#badge .extra').textContent));
+    await page.waitForFunction(() =>
+      /ms/.test(document.querySelector('#badge .extra').textContent),
+    );
     await page.fill('#room', 'else where');
     await page.press('#room', 'Enter');
-    assert.equal(new URL(page.url()).searchParams.get('room'), 'past', 'a bad name changes nothing');
+    assert.equal(
+      new URL(page.url()).searchParams.get('room'),
+      'past',
+      'a bad name changes nothing',
+    );
     await page.fill('#room', 'elsewhere');
     await page.press('#room', 'Enter');
     await page.waitForFunction(() => document.querySelectorAll('#feed li').length === 0);
@@ -200,23 +253,50 @@ describe('page', () => {
     const page = await openPage(browser, daemon, 'names');
     await page.click('#stickers');
     await page.click('#display-toggle');
-    const nameless = await page.$$eval('button, input, canvas, img, [role]', (all) => all
-      .filter((n) => !n.closest('[aria-hidden=true]') && !n.getAttribute('aria-label') &&
-        !n.textContent.trim() && !(n.labels && [...n.labels].some((l) => l.textContent.trim())) &&
-        !n.getAttribute('aria-labelledby') && !n.hasAttribute('alt'))
-      .map((n) => n.outerHTML.slice(0, 120)));
-    assert.deepEqual(nameless.filter((h) => !h.includes('role="status"')), []);
+    const nameless = await page.$$eval('button, input, canvas, img, [role]', (all) =>
+      all
+        .filter(
+          (n) =>
+            !n.closest('[aria-hidden=true]') &&
+            !n.getAttribute('aria-label') &&
+            !n.textContent.trim() &&
+            !(n.labels && [...n.labels].some((l) => l.textContent.trim())) &&
+            !n.getAttribute('aria-labelledby') &&
+            !n.hasAttribute('alt'),
+        )
+        .map((n) => n.outerHTML.slice(0, 120)),
+    );
+    assert.deepEqual(
+      nameless.filter((h) => !h.includes('role="status"')),
+      [],
+    );
     await page.keyboard.press('Escape');
     await page.keyboard.press('Escape');
     const reached = new Set();
     await page.evaluate(() => document.activeElement?.blur());
     for (let i = 0; i < 40; i++) {
       await page.keyboard.press('Tab');
-      reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.name ||
-        document.activeElement.className));
+      reached.add(
+        await page.evaluate(
+          () =>
+            document.activeElement.id ||
+            document.activeElement.name ||
+            document.activeElement.className,
+        ),
+      );
     }
-    for (const id of ['room', 'lang', 'text', 'stickers', 'photo-file', 'display-toggle', 'feed', 'mode',
-      'colour', 'size']) {
+    for (const id of [
+      'room',
+      'lang',
+      'text',
+      'stickers',
+      'photo-file',
+      'display-toggle',
+      'feed',
+      'mode',
+      'colour',
+      'size',
+    ]) {
       assert.ok(reached.has(id), `${id} in ${[...reached].join(', ')}`);
     }
     await page.context().close();
@@ -232,23 +312,45 @@ describe('page', () => {
   });
 
   test('screenshots_of_laptop_and_phone', async () => {
-    const lines = ['夜色真美 🌙', 'Good evening everyone', '这水面的反光绝了', 'hello from Lisbon', '弹幕池启动!',
-      '2333333', 'that moon though', '灯笼漂过来了~', '前方高能预警', 'love the colours', '哈哈哈哈哈哈', '好治愈的画面'];
+    const lines = [
+      '夜色真美 🌙',
+      'Good evening everyone',
+      '这水面的反光绝了',
+      'hello from Lisbon',
+      '弹幕池启动!',
+      '2333333',
+      'that moon though',
+      '灯笼漂过来了~',
+      '前方高能预警',
+      'love the colours',
+      '哈哈哈哈哈哈',
+      '好治愈的画面',
+    ];
     const colours = ['#ffffff', '#ffffff', '#ffd166', '#7be0a8', '#76c7ff', '#ff7a90', '#c3a6ff'];
     const writer = await Viewer.join(daemon, 'lobby');
-    for (const [name, options] of [['laptop', LAPTOP], ['phone', { ...PHONE, locale: 'zh-CN' }]]) {
+    for (const [name, options] of [
+      ['laptop', LAPTOP],
+      ['phone', { ...PHONE, locale: 'zh-CN' }],
+    ]) {
       const page = await openPage(browser, daemon, 'lobby', options);
       await page.click('#stickers');
       await page.click('[data-sticker=lantern]');
       await say(page, name === 'phone' ? '我发的弹幕' : 'This one is mine');
       for (let i = 0; i < 30; i++) {
-        await writer.say({ text: lines[(i * 5) % 12], color: colours[i % 7], size: [25, 25, 18, 36][i % 4],
-          mode: i === 12 ? 'top' : i === 20 ? 'bottom' : i % 9 === 8 ? 'reverse' : 'scroll' });
+        await writer.say({
+          text: lines[(i * 5) % 12],
+          color: colours[i % 7],
+          size: [25, 25, 18, 36][i % 4],
+          mode: i === 12 ? 'top' : i === 20 ? 'bottom' : i % 9 === 8 ? 'reverse' : 'scroll',
+        });
         await page.waitForTimeout(110);
         if (i === 3) {
           await page.click('[data-sticker=heart]');
-          await page.setInputFiles('#photo-file', { name: 'p.png', mimeType: 'image/png',
-            buffer: png(640, 360, (x, y) => [250 - y / 2, 120 + x / 8, 160 - x / 8, 255]) });
+          await page.setInputFiles('#photo-file', {
+            name: 'p.png',
+            mimeType: 'image/png',
+            buffer: png(640, 360, (x, y) => [250 - y / 2, 120 + x / 8, 160 - x / 8, 255]),
+          });
           await page.click('#stickers');
         }
       }
@@ -256,7 +358,8 @@ describe('page', () => {
       const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(scrolls <= 0, `${name} scrolls sideways by ${scrolls}`);
       const inside = await page.evaluate(
-        () => document.querySelector('.send').getBoundingClientRect().bottom <= innerHeight);
+        () => document.querySelector('.send').getBoundingClientRect().bottom <= innerHeight,
+      );
       assert.ok(inside, 'the send button is on the screen');
       assert.deepEqual(page.complaints, []);
       console.log(`  ${ARTIFACTS}/page-${name}.png`);
@@ -268,8 +371,10 @@ describe('page', () => {
 
 test('too_fast_is_shown_with_a_countdown_and_the_text_is_kept', async (t) => {
   const daemon = await daemonFor(t, { 'limits.messages_per_s': 1, 'limits.messages_burst': 2 });
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGS });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ARGS,
+  });
   t.after(() => browser.close());
   const page = await openPage(browser, daemon, 'fast');
   for (const text of ['one', 'two']) {
@@ -287,14 +392,18 @@ test('too_fast_is_shown_with_a_countdown_and_the_text_is_kept', async (t) => {
 
 test('a_page_that_falls_behind_says_how_much_it_missed', async (t) => {
   const daemon = await daemonFor(t, { 'fanout.ring_batches': 16, 'fanout.slow_close_ms': 120000 });
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGS });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ARGS,
+  });
   t.after(() => browser.close());
   const page = await openPage(browser, daemon, 'behind');
   assert.equal(await page.locator('#missed').isVisible(), false);
   const watch = await Viewer.join(daemon, 'behind');
   /* A page whose script is busy reads nothing, and the pipe to it fills up. */
-  const busy = page.evaluate(() => { for (const end = Date.now() + 6000; Date.now() < end;); });
+  const busy = page.evaluate(() => {
+    for (const end = Date.now() + 6000; Date.now() < end;);
+  });
   const ext = 'x'.repeat(900);
   for (let i = 0; i < 14000; i++) {
     watch.send({ op: 'send', text: `m${i}`, ext });
@@ -313,8 +422,10 @@ test('a_page_that_falls_behind_says_how_much_it_missed', async (t) => {
 test('the_page_comes_back_by_itself_when_the_server_does', async (t) => {
   let daemon = await Daemon.start();
   t.after(() => daemon.alive && daemon.stop());
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGS });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ARGS,
+  });
   t.after(() => browser.close());
   const page = await openPage(browser, daemon, 'again');
   await say(page, 'before');

@@ -32,8 +32,13 @@ async function pour(daemon, head, total) {
   let peakMib = 0;
   while (sent < total && !raw.closed && !raw.error) {
     if (!raw.socket.write(chunk)) {
-      await Promise.race([new Promise((resolve) => { raw.socket.once('drain', resolve); }),
-        until(() => raw.closed || raw.error, 'the end', WAIT_MS), pause(2000)]);
+      await Promise.race([
+        new Promise((resolve) => {
+          raw.socket.once('drain', resolve);
+        }),
+        until(() => raw.closed || raw.error, 'the end', WAIT_MS),
+        pause(2000),
+      ]);
     }
     sent += chunk.length;
     if (sent % (1024 * 1024) === 0) {
@@ -56,14 +61,20 @@ test('a_body_of_100_mb_is_refused_early_and_not_kept', async (t) => {
     const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${total}\r\n\r\n`;
     const polite = await RawSocket.open(daemon);
     polite.socket.write(head);
-    await until(() => polite.text().includes('}}') || polite.closed, 'the answer to the head', WAIT_MS);
+    await until(
+      () => polite.text().includes('}}') || polite.closed,
+      'the answer to the head',
+      WAIT_MS,
+    );
     assert.match(polite.text(), /^HTTP\/1\.[01] 413 /, 'the answer comes although no body does');
     assert.match(polite.text(), /"code":"too_large"/);
     polite.destroy();
     const { text, sent, peakMib } = await pour(daemon, head, total);
-    console.log(`  ${path}: ${text.split('\r\n')[0] || 'reset'} after ${(sent / 1e6).toFixed(1)} MB, ` +
-      `resident ${before.toFixed(0)} -> ${peakMib.toFixed(0)} MiB`);
-    /* Bytes on their way may reset the socket before the answer is read; who waits for it gets it. */
+    console.log(
+      `  ${path}: ${text.split('\r\n')[0] || 'reset'} after ${(sent / 1e6).toFixed(1)} MB, ` +
+        `resident ${before.toFixed(0)} -> ${peakMib.toFixed(0)} MiB`,
+    );
+    /* Bytes on their way may reset the socket before the answer is read: only who waits gets it. */
     assert.match(text, /^(HTTP\/1\.[01] 413 |$)/);
     assert.ok(sent < total, 'not all of it was taken');
     assert.ok(peakMib - before < 24 * FACTOR, `${peakMib - before} MiB`);
@@ -75,32 +86,44 @@ test('a_body_shorter_than_it_said_costs_nothing', async (t) => {
   const daemon = await daemonFor(t);
   for (let i = 0; i < 50; i++) {
     const raw = await RawSocket.open(daemon);
-    raw.socket.write('POST /v1/rooms/short/media HTTP/1.1\r\nHost: x\r\n' +
-      `Content-Length: ${4 * 1024 * 1024}\r\n\r\n${'<svg '.repeat(20)}`);
+    raw.socket.write(
+      'POST /v1/rooms/short/media HTTP/1.1\r\nHost: x\r\n' +
+        `Content-Length: ${4 * 1024 * 1024}\r\n\r\n${'<svg '.repeat(20)}`,
+    );
     await pause(2);
     raw.destroy();
   }
-  await until(async () => (await daemon.metrics()).sum('danpool_pool_used_bytes') < 2 * 1024 * 1024,
-    'the buffers of broken uploads to return to the pool', WAIT_MS);
+  await until(
+    async () => (await daemon.metrics()).sum('danpool_pool_used_bytes') < 2 * 1024 * 1024,
+    'the buffers of broken uploads to return to the pool',
+    WAIT_MS,
+  );
   await stillServes(daemon);
 });
 
 test('many_uploads_at_once_are_served_or_told_busy', async (t) => {
   const daemon = await daemonFor(t, { 'render.queue_max': 4 });
-  const answers = await Promise.all(Array.from({ length: 60 }, async (_, i) => {
-    const body = SVG_DISC.replace('#e33', `#${(i + 16).toString(16)}${(i + 32).toString(16)}77`);
-    const response = await daemon.upload('rush', body);
-    return { status: response.status, retry: response.headers.get('retry-after'),
-      body: await response.json() };
-  }));
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, async (_, i) => {
+      const body = SVG_DISC.replace('#e33', `#${(i + 16).toString(16)}${(i + 32).toString(16)}77`);
+      const response = await daemon.upload('rush', body);
+      return {
+        status: response.status,
+        retry: response.headers.get('retry-after'),
+        body: await response.json(),
+      };
+    }),
+  );
   const count = (status) => answers.filter((a) => a.status === status).length;
   console.log(`  ${count(201)} served, ${count(503)} busy`);
   assert.equal(count(201) + count(503), 60);
   assert.ok(count(201) > 0);
-  answers.filter((a) => a.status === 503).forEach((a) => {
-    assert.equal(a.body.error.code, 'busy');
-    assert.ok(Number(a.retry) >= 1, `Retry-After ${a.retry}`);
-  });
+  answers
+    .filter((a) => a.status === 503)
+    .forEach((a) => {
+      assert.equal(a.body.error.code, 'busy');
+      assert.ok(Number(a.retry) >= 1, `Retry-After ${a.retry}`);
+    });
   await stillServes(daemon);
 });
 
@@ -121,8 +144,10 @@ function badFrames(random) {
     frame({ opcode: 8, payload: noise(1) }),
     frame({ opcode: 8, payload: Buffer.from([0x00, 0x05]) }),
     frame({ opcode: 10, payload: noise(60) }),
-    Buffer.concat([frame({ fin: false, payload: Buffer.from('{"op"') }),
-      frame({ payload: Buffer.from(':"ping"}') })]),
+    Buffer.concat([
+      frame({ fin: false, payload: Buffer.from('{"op"') }),
+      frame({ payload: Buffer.from(':"ping"}') }),
+    ]),
     frame({ payload: noise(200) }),
     noise(1 + Math.floor(random() * 400)),
     frame({ payload: Buffer.from('{"op":"send","text":"ok"}') }).subarray(0, 9),
@@ -139,16 +164,18 @@ test('random_frames_end_their_own_connection_and_nothing_else', async (t) => {
   const rounds = 14;
   console.log(`  seed ${SEED}, ${rounds * badFrames(random).length} connections`);
   for (let round = 0; round < rounds; round++) {
-    await Promise.all(badFrames(random).map(async (bytes) => {
-      const raw = await RawSocket.upgraded(daemon, 'garbage');
-      raw.socket.write(bytes);
-      if (random() < 0.4) {
-        raw.socket.write(badFrames(random)[Math.floor(random() * 17)]);
-      }
-      await pause(10);
-      closed += raw.closed ? 1 : 0;
-      raw.destroy();
-    }));
+    await Promise.all(
+      badFrames(random).map(async (bytes) => {
+        const raw = await RawSocket.upgraded(daemon, 'garbage');
+        raw.socket.write(bytes);
+        if (random() < 0.4) {
+          raw.socket.write(badFrames(random)[Math.floor(random() * 17)]);
+        }
+        await pause(10);
+        closed += raw.closed ? 1 : 0;
+        raw.destroy();
+      }),
+    );
     assert.ok(daemon.alive, `alive after round ${round}`);
   }
   const ack = await witness.say({ text: 'witness' });
@@ -157,9 +184,15 @@ test('random_frames_end_their_own_connection_and_nothing_else', async (t) => {
   const grown = daemon.residentMib() - before;
   console.log(`  ${closed} were closed at once; resident memory grew by ${grown.toFixed(1)} MiB`);
   assert.ok(grown < 32 * FACTOR);
-  assert.ok(witness.frames.every((f) => f.json), 'every frame was good JSON');
-  await until(async () => (await daemon.metrics()).sum('danpool_connections') === 1,
-    'only the witness to be left', WAIT_MS);
+  assert.ok(
+    witness.frames.every((f) => f.json),
+    'every frame was good JSON',
+  );
+  await until(
+    async () => (await daemon.metrics()).sum('danpool_connections') === 1,
+    'only the witness to be left',
+    WAIT_MS,
+  );
   await stillServes(daemon);
 });
 
@@ -167,9 +200,13 @@ test('frames_that_break_the_protocol_are_closed_at_once', async (t) => {
   const daemon = await daemonFor(t);
   const x = Buffer.from('x');
   for (const [name, bytes] of Object.entries({
-    'a reserved opcode': frame({ opcode: 3, payload: x }), 'a reserved bit': frame({ rsv: 2, payload: x }),
+    'a reserved opcode': frame({ opcode: 3, payload: x }),
+    'a reserved bit': frame({ rsv: 2, payload: x }),
     'a continuation of nothing': frame({ opcode: 0, payload: x }),
-    'a message inside a message': Buffer.concat([frame({ fin: false, payload: x }), frame({ payload: x })]),
+    'a message inside a message': Buffer.concat([
+      frame({ fin: false, payload: x }),
+      frame({ payload: x }),
+    ]),
     'a ping of 126 bytes': frame({ opcode: 9, payload: Buffer.alloc(126) }),
   })) {
     const raw = await RawSocket.upgraded(daemon, 'strict');
@@ -185,22 +222,38 @@ test('random_bytes_instead_of_http_do_no_harm', async (t) => {
   const daemon = await daemonFor(t);
   const random = randomFrom(SEED + 1);
   const noise = (n) => Buffer.from(Array.from({ length: n }, () => Math.floor(random() * 256)));
-  const heads = [() => noise(300), () => Buffer.from(`GET /${'a'.repeat(20000)} HTTP/1.1\r\n\r\n`),
+  const heads = [
+    () => noise(300),
+    () => Buffer.from(`GET /${'a'.repeat(20000)} HTTP/1.1\r\n\r\n`),
     () => Buffer.from(`GET / HTTP/1.1\r\n${'X-Y: z\r\n'.repeat(3000)}\r\n`),
     () => Buffer.from('POST /v1/rooms/a/messages HTTP/1.1\r\nContent-Length: -5\r\n\r\n'),
-    () => Buffer.from('POST /v1/rooms/a/messages HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n'),
+    () =>
+      Buffer.from(
+        'POST /v1/rooms/a/messages HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n',
+      ),
     () => Buffer.from('GET /v1/rooms/%00/history HTTP/1.1\r\nHost: x\r\n\r\n'),
     () => Buffer.from('GET /%zz%%%1 HTTP/1.1\r\nHost: x\r\n\r\n'),
-    () => Buffer.concat([Buffer.from('GET /v1/ws?room=a HTTP/1.1\r\nUpgrade: websocket\r\n' +
-      'Connection: Upgrade\r\nSec-WebSocket-Key: '), noise(40), Buffer.from('\r\n\r\n')]),
-    () => Buffer.from('\r\n\r\n\r\n'), () => Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')];
+    () =>
+      Buffer.concat([
+        Buffer.from(
+          'GET /v1/ws?room=a HTTP/1.1\r\nUpgrade: websocket\r\n' +
+            'Connection: Upgrade\r\nSec-WebSocket-Key: ',
+        ),
+        noise(40),
+        Buffer.from('\r\n\r\n'),
+      ]),
+    () => Buffer.from('\r\n\r\n\r\n'),
+    () => Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  ];
   for (let round = 0; round < 10; round++) {
-    await Promise.all(heads.map(async (head) => {
-      const raw = await RawSocket.open(daemon);
-      raw.socket.write(head());
-      await pause(10);
-      raw.destroy();
-    }));
+    await Promise.all(
+      heads.map(async (head) => {
+        const raw = await RawSocket.open(daemon);
+        raw.socket.write(head());
+        await pause(10);
+        raw.destroy();
+      }),
+    );
     assert.ok(daemon.alive);
   }
   await stillServes(daemon);
@@ -231,8 +284,12 @@ test('a_viewer_that_stops_reading_is_told_what_he_missed', async (t) => {
   await flood(daemon, 'slow', total, watch);
   const grown = daemon.residentMib() - before;
   slow.socket.resume();
-  const parse = () => slow.frames().filter((f) => f.opcode === 1).map((f) => JSON.parse(f.payload))
-    .filter((m) => m.op === 'batch');
+  const parse = () =>
+    slow
+      .frames()
+      .filter((f) => f.opcode === 1)
+      .map((f) => JSON.parse(f.payload))
+      .filter((m) => m.op === 'batch');
   await until(() => parse().at(-1)?.msgs.at(-1)?.seq === total, 'him to be up to date', WAIT_MS);
   const batches = parse();
   const got = batches.reduce((n, b) => n + b.msgs.length, 0);
@@ -247,11 +304,19 @@ test('a_viewer_that_stops_reading_is_told_what_he_missed', async (t) => {
       assert.equal(batch.seq, next + batch.missed, 'seq is the next number he will get');
       next = batch.seq;
     }
-    batch.msgs.forEach((m) => { assert.equal(m.seq, next); next += 1; });
+    batch.msgs.forEach((m) => {
+      assert.equal(m.seq, next);
+      next += 1;
+    });
   }
-  assert.ok(watch.frames.every((f) => !f.json.missed), 'nobody else missed anything');
-  assert.equal((await daemon.metrics()).sum('danpool_messages_dropped_total',
-    { reason: 'slow_consumer' }), missed);
+  assert.ok(
+    watch.frames.every((f) => !f.json.missed),
+    'nobody else missed anything',
+  );
+  assert.equal(
+    (await daemon.metrics()).sum('danpool_messages_dropped_total', { reason: 'slow_consumer' }),
+    missed,
+  );
   assert.ok(grown < 48 * FACTOR, 'no queue for one client');
 });
 
@@ -262,11 +327,15 @@ test('a_viewer_that_stays_behind_is_closed', async (t) => {
   await until(() => slow.frames().length > 0, 'hello');
   slow.socket.pause();
   const writer = await flood(daemon, 'behind', 14000, watch);
-  await until(async () => {
-    writer.send({ op: 'send', text: 'and on' });
-    await pause(100);
-    return (await daemon.metrics()).sum('danpool_connections') === 2;
-  }, 'the slow one to be closed', WAIT_MS);
+  await until(
+    async () => {
+      writer.send({ op: 'send', text: 'and on' });
+      await pause(100);
+      return (await daemon.metrics()).sum('danpool_connections') === 2;
+    },
+    'the slow one to be closed',
+    WAIT_MS,
+  );
   slow.socket.resume();
   await until(() => slow.closed, 'the end of his socket', WAIT_MS);
   console.log(`  close frame: ${JSON.stringify(slow.closeFrame())}`);
@@ -279,12 +348,18 @@ test('connections_that_come_and_go_leave_nothing_behind', async (t) => {
   const daemon = await daemonFor(t);
   const churn = async () => {
     for (let i = 0; i < 20; i++) {
-      const viewers = await Promise.all(Array.from({ length: 20 },
-        (_, k) => Viewer.join(daemon, `churn-${k % 5}`, { history: 10 })));
+      const viewers = await Promise.all(
+        Array.from({ length: 20 }, (_, k) =>
+          Viewer.join(daemon, `churn-${k % 5}`, { history: 10 }),
+        ),
+      );
       await viewers[0].say({ text: `round ${i}` });
       viewers.forEach((v, k) => (k % 2 ? v.socket.terminate() : v.socket.close()));
     }
-    await until(async () => (await daemon.metrics()).sum('danpool_connections') === 0, 'nobody left');
+    await until(
+      async () => (await daemon.metrics()).sum('danpool_connections') === 0,
+      'nobody left',
+    );
   };
   await churn();
   const before = daemon.residentMib();

@@ -27,18 +27,26 @@ async function refusal(response) {
 describe('http', () => {
   /** @type {Daemon} */
   let daemon;
-  before(async () => { daemon = await Daemon.start(); });
-  after(async () => { assert.equal((await daemon.stop()).code, 0); });
+  before(async () => {
+    daemon = await Daemon.start();
+  });
+  after(async () => {
+    assert.equal((await daemon.stop()).code, 0);
+  });
 
   test('a_published_message_reaches_viewers_and_history', async () => {
     const viewer = await Viewer.join(daemon, 'post');
-    const response = await daemon.publish('post',
-      '{"text":"from http","mode":"bottom","color":"#00ff00","size":18,"ext":{ "n":1.0e5}}');
+    const response = await daemon.publish(
+      'post',
+      '{"text":"from http","mode":"bottom","color":"#00ff00","size":18,"ext":{ "n":1.0e5}}',
+    );
     assert.equal(response.status, 201);
     const { seq } = await response.json();
     const message = await viewer.message(seq);
-    assert.deepEqual([message.text, message.mode, message.color, message.size],
-      ['from http', 'bottom', '#00ff00', 18]);
+    assert.deepEqual(
+      [message.text, message.mode, message.color, message.size],
+      ['from http', 'bottom', '#00ff00', 18],
+    );
     assert.ok(viewer.frames.some((f) => f.text.includes('"ext":{ "n":1.0e5}')));
     const past = await (await daemon.fetch('/v1/rooms/post/history')).json();
     assert.equal(past.room, 'post');
@@ -52,7 +60,10 @@ describe('http', () => {
       assert.equal((await daemon.publish('hist', { text: `m${i}` })).status, 201);
     }
     const get = async (query) => (await daemon.fetch(`/v1/rooms/hist/history${query}`)).json();
-    assert.deepEqual((await get('?limit=3')).msgs.map((m) => m.text), ['m57', 'm58', 'm59']);
+    assert.deepEqual(
+      (await get('?limit=3')).msgs.map((m) => m.text),
+      ['m57', 'm58', 'm59'],
+    );
     assert.equal((await get('')).msgs.length, 50, '50 by default');
     assert.equal((await get('?limit=200')).msgs.length, 60);
     for (const query of ['?limit=0', '?limit=201', '?limit=x']) {
@@ -62,33 +73,54 @@ describe('http', () => {
   });
 
   test('bad_messages_get_the_protocols_codes', async () => {
-    const cases = [['{', 'bad_json'], ['{}', 'bad_request'],
-      ['{"text":"  "}', 'text_empty'], [`{"text":"${'x'.repeat(201)}"}`, 'text_too_long'],
+    const cases = [
+      ['{', 'bad_json'],
+      ['{}', 'bad_request'],
+      ['{"text":"  "}', 'text_empty'],
+      [`{"text":"${'x'.repeat(201)}"}`, 'text_too_long'],
       ['{"text":"a","size":3}', 'bad_request'],
-      [`{"text":"a","ext":"${'x'.repeat(1100)}"}`, 'ext_too_large']];
+      [`{"text":"a","ext":"${'x'.repeat(1100)}"}`, 'ext_too_large'],
+    ];
     for (const [body, code] of cases) {
       const [status, said] = await refusal(await daemon.publish('bad', body));
       assert.equal(said, code, body.slice(0, 60));
       assert.ok([400, 413, 422].includes(status), `${status} for ${code}`);
     }
     assert.equal((await daemon.publish('bad', '')).status, 400);
-    assert.deepEqual(await refusal(await daemon.publish('bad', `{"text":"${'x'.repeat(20000)}"}`)),
-      [413, 'too_large']);
+    assert.deepEqual(
+      await refusal(await daemon.publish('bad', `{"text":"${'x'.repeat(20000)}"}`)),
+      [413, 'too_large'],
+    );
   });
 
   test('what_is_not_there_is_404', async () => {
-    for (const path of ['/nothing', '/v1', '/v1/rooms/a', '/v1/rooms/a/other', '/v1/media/',
-      `/v1/media/${'0'.repeat(64)}`, '/v1/media/../../etc/passwd', '/..%2f..%2fetc%2fpasswd',
-      '/app.js/x', '/web/app.js']) {
+    for (const path of [
+      '/nothing',
+      '/v1',
+      '/v1/rooms/a',
+      '/v1/rooms/a/other',
+      '/v1/media/',
+      `/v1/media/${'0'.repeat(64)}`,
+      '/v1/media/../../etc/passwd',
+      '/..%2f..%2fetc%2fpasswd',
+      '/app.js/x',
+      '/web/app.js',
+    ]) {
       const response = await daemon.fetch(path);
       assert.equal((await refusal(response))[0], 404, path);
     }
   });
 
   test('wrong_methods_are_405', async () => {
-    const cases = [['GET', '/v1/rooms/a/messages'], ['GET', '/v1/rooms/a/media'],
-      ['POST', '/v1/rooms/a/history'], ['POST', '/metrics'], ['DELETE', '/v1/media/x'],
-      ['PUT', '/v1/rooms/a/messages'], ['POST', '/']];
+    const cases = [
+      ['GET', '/v1/rooms/a/messages'],
+      ['GET', '/v1/rooms/a/media'],
+      ['POST', '/v1/rooms/a/history'],
+      ['POST', '/metrics'],
+      ['DELETE', '/v1/media/x'],
+      ['PUT', '/v1/rooms/a/messages'],
+      ['POST', '/'],
+    ];
     for (const [method, path] of cases) {
       const body = method === 'GET' ? undefined : 'x';
       const response = await daemon.fetch(path, { method, body });
@@ -105,8 +137,10 @@ describe('http', () => {
 
   test('a_body_without_a_length_is_411', async () => {
     const raw = await RawSocket.open(daemon);
-    raw.socket.write('POST /v1/rooms/a/messages HTTP/1.1\r\nHost: x\r\n' +
-      'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
+    raw.socket.write(
+      'POST /v1/rooms/a/messages HTTP/1.1\r\nHost: x\r\n' +
+        'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    );
     await until(() => raw.text().includes('\r\n\r\n') || raw.closed, 'an answer');
     assert.match(raw.text(), /^HTTP\/1\.[01] 411 /);
     raw.destroy();
@@ -116,11 +150,15 @@ describe('http', () => {
     const raw = await RawSocket.open(daemon);
     const body = '{"text":"slow but fine"}';
     raw.socket.setNoDelay(true);
-    raw.socket.write('POST /v1/rooms/drip/messages HTTP/1.1\r\nHost: x\r\n' +
-      `Content-Length: ${body.length}\r\n\r\n`);
+    raw.socket.write(
+      'POST /v1/rooms/drip/messages HTTP/1.1\r\nHost: x\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n`,
+    );
     for (const byte of body) {
       raw.socket.write(byte);
-      await new Promise((resolve) => { setTimeout(resolve, 3); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 3);
+      });
     }
     await until(() => raw.text().includes('"seq"') || raw.closed, 'an answer');
     assert.match(raw.text(), /^HTTP\/1\.[01] 201 /);
@@ -138,8 +176,10 @@ describe('http', () => {
       const policy = response.headers.get('content-security-policy');
       assert.match(policy, /default-src 'none'/, name);
       assert.doesNotMatch(policy, /unsafe/, name);
-      assert.ok(Buffer.from(await response.arrayBuffer()).equals(readFileSync(new URL(name, WEB))),
-        `${name} is the file in web/`);
+      assert.ok(
+        Buffer.from(await response.arrayBuffer()).equals(readFileSync(new URL(name, WEB))),
+        `${name} is the file in web/`,
+      );
     }
     console.log(`  ${files.length} files`);
   });
@@ -165,13 +205,16 @@ describe('http', () => {
       const now = await daemon.metrics();
       return now.sum(name, labels) - before.sum(name, labels);
     };
-    await until(async () => (await risen('danpool_messages_delivered_total')) === 12, '12 deliveries');
+    await until(
+      async () => (await risen('danpool_messages_delivered_total')) === 12,
+      '12 deliveries',
+    );
     assert.equal(await risen('danpool_messages_received_total', { proto: 'json' }), 5);
     assert.equal(await risen('danpool_messages_received_total', { proto: 'http' }), 1);
     assert.equal(await risen('danpool_messages_admitted_total'), 6);
     assert.equal(await risen('danpool_connections_total', { proto: 'json' }), 2);
-    assert.ok(await risen('danpool_fanout_duration_seconds_count') > 0);
-    assert.ok(await risen('danpool_pool_allocations_total') > 0);
+    assert.ok((await risen('danpool_fanout_duration_seconds_count')) > 0);
+    assert.ok((await risen('danpool_pool_allocations_total')) > 0);
   });
 
   test('every_documented_metric_is_there', async () => {
@@ -185,7 +228,8 @@ describe('http', () => {
       assert.match(text, new RegExp(`^# TYPE ${name} (counter|gauge|histogram)$`, 'm'), name);
     }
     const lines = text.split('\n').filter((l) => l !== '' && !l.startsWith('#'));
-    const form = /^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? (\d+(\.\d+)?(e[+-]?\d+)?|\+Inf|NaN)$/;
+    const form =
+      /^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? (\d+(\.\d+)?(e[+-]?\d+)?|\+Inf|NaN)$/;
     lines.forEach((line) => assert.match(line, form));
     for (const tier of ['host', 'pinned', 'hbm', 'pmem']) {
       assert.match(text, new RegExp(`^danpool_pool_tier_up\\{tier="${tier}"\\} [01]$`, 'm'));

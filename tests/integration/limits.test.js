@@ -13,14 +13,16 @@ import { Viewer } from './support/viewer.js';
 test('too_many_messages_a_second_are_refused_with_the_time_to_wait', async (t) => {
   const daemon = await daemonFor(t, { 'limits.messages_per_s': 2, 'limits.messages_burst': 5 });
   const [fast, calm] = [await Viewer.join(daemon, 'fast'), await Viewer.join(daemon, 'fast')];
-  const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => fast.say({ text: `${i}` })));
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => fast.say({ text: `${i}` })),
+  );
   const refused = answers.filter((a) => a.op === 'error');
   assert.equal(answers.filter((a) => a.op === 'ack').length, 5);
   refused.forEach((a) => {
     assert.equal(a.code, 'rate_limited');
     assert.ok(a.retry_ms > 0 && a.retry_ms <= 600, `retry_ms ${a.retry_ms}`);
   });
-  assert.equal((await calm.say({ text: 'mine' })).op, 'ack', 'a bucket is the connection\'s own');
+  assert.equal((await calm.say({ text: 'mine' })).op, 'ack', "a bucket is the connection's own");
   await pause(refused.at(-1).retry_ms + 50);
   assert.equal((await fast.say({ text: 'later' })).op, 'ack');
   await until(() => calm.messages.length === 7, 'what was accepted');
@@ -37,11 +39,20 @@ test('a_binary_frame_is_closed_with_1003', async (t) => {
 
 test('invalid_utf8_is_closed_with_1007', async (t) => {
   const daemon = await daemonFor(t);
-  const bad = [[0xc3, 0x28], [0xed, 0xa0, 0x80], [0xc0, 0xaf], [0xf5, 0x80, 0x80, 0x80], [0xe4, 0xbd]];
+  const bad = [
+    [0xc3, 0x28],
+    [0xed, 0xa0, 0x80],
+    [0xc0, 0xaf],
+    [0xf5, 0x80, 0x80, 0x80],
+    [0xe4, 0xbd],
+  ];
   for (const bytes of bad) {
     const raw = await RawSocket.upgraded(daemon, 'utf8');
-    const payload = Buffer.concat([Buffer.from('{"op":"send","text":"'), Buffer.from(bytes),
-      Buffer.from('"}')]);
+    const payload = Buffer.concat([
+      Buffer.from('{"op":"send","text":"'),
+      Buffer.from(bytes),
+      Buffer.from('"}'),
+    ]);
     raw.socket.write(frame({ payload }));
     await until(() => raw.closeFrame() || raw.closed, 'the close frame');
     assert.equal(raw.closeFrame()?.code, 1007, `bytes ${bytes}`);
@@ -69,8 +80,9 @@ test('a_message_in_fragments_is_one_message', async (t) => {
   const viewer = await Viewer.join(daemon, 'fragments');
   const text = '{"op":"send","id":1,"text":"你好"}';
   const bytes = Buffer.from(text);
-  bytes.forEach((_, i) => viewer.socket.send(bytes.subarray(i, i + 1),
-    { fin: i === bytes.length - 1, binary: false }));
+  bytes.forEach((_, i) =>
+    viewer.socket.send(bytes.subarray(i, i + 1), { fin: i === bytes.length - 1, binary: false }),
+  );
   const ack = await viewer.take((m) => m.op === 'ack', 'the ack');
   assert.equal((await viewer.message(ack.seq)).text, '你好');
 });
@@ -85,7 +97,10 @@ test('a_full_server_says_so_and_takes_the_next_when_one_leaves', async (t) => {
   const { code } = await fourth.ended();
   assert.ok(code === 1013 || fourth.refused === 503, `close ${code}, HTTP ${fourth.refused}`);
   await inside[0].leave();
-  const next = await until(async () => Viewer.join(daemon, 'full').catch(() => null), 'a free place');
+  const next = await until(
+    async () => Viewer.join(daemon, 'full').catch(() => null),
+    'a free place',
+  );
   assert.equal(next.hello.room, 'full');
 });
 
@@ -105,7 +120,7 @@ test('a_silent_connection_is_pinged_and_closed_a_living_one_is_kept', async (t) 
   const living = await Viewer.join(daemon, 'idle');
   const silent = await RawSocket.upgraded(daemon, 'idle');
   const began = Date.now();
-  await until(() => silent.frames().some((f) => f.opcode === 9), 'the server\'s ping');
+  await until(() => silent.frames().some((f) => f.opcode === 9), "the server's ping");
   await until(() => silent.closed, 'the server to hang up');
   console.log(`  hung up on after ${Date.now() - began} ms`);
   assert.ok(Date.now() - began >= 1500);

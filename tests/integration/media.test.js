@@ -13,7 +13,8 @@ import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
 const MAGIC = {
-  'image/webp': (b) => b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 12) === 'WEBP',
+  'image/webp': (b) =>
+    b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 12) === 'WEBP',
   'image/png': (b) => b.readUInt32BE(0) === 0x89504e47,
   'image/jpeg': (b) => b.readUInt16BE(0) === 0xffd8,
 };
@@ -28,17 +29,30 @@ async function refusal(response) {
 describe('media', () => {
   /** @type {Daemon} */
   let daemon;
-  before(async () => { daemon = await Daemon.start(); });
-  after(async () => { assert.equal((await daemon.stop()).code, 0); });
+  before(async () => {
+    daemon = await Daemon.start();
+  });
+  after(async () => {
+    assert.equal((await daemon.stop()).code, 0);
+  });
 
   const uploads = [
-    ['svg', SVG_DISC, '', [160, 160]], ['png', png(640, 360), '', [480, 270]],
-    ['jpeg', JPEG, '', null], ['webp', WEBP, '', null], ['gif', gif(60, 40), '', null],
-    ['png', png(600, 300), '?fit=sticker', [160, 80]], ['svg', svg('<rect width="9" height="9"/>',
-      'width="32" height="18" viewBox="0 0 32 18"'), '?fit=photo', null],
+    ['svg', SVG_DISC, '', [160, 160]],
+    ['png', png(640, 360), '', [480, 270]],
+    ['jpeg', JPEG, '', null],
+    ['webp', WEBP, '', null],
+    ['gif', gif(60, 40), '', null],
+    ['png', png(600, 300), '?fit=sticker', [160, 80]],
+    [
+      'svg',
+      svg('<rect width="9" height="9"/>', 'width="32" height="18" viewBox="0 0 32 18"'),
+      '?fit=photo',
+      null,
+    ],
   ];
   for (const [source, body, query, size] of uploads) {
-    test(`a_${source}_is_rendered_and_shown_to_the_room_${query.slice(5) || 'by_its_default'}`, async () => {
+    const fit = query.slice(5) || 'by_its_default';
+    test(`a_${source}_is_rendered_and_shown_to_the_room_${fit}`, async () => {
       const viewer = await Viewer.join(daemon, 'pictures');
       const response = await daemon.upload('pictures', body, query);
       const answer = await response.json();
@@ -47,18 +61,23 @@ describe('media', () => {
       if (size) {
         assert.deepEqual([answer.width, answer.height], size);
       }
-      const [w, h] = query === '?fit=sticker' || (source === 'svg' && query === '')
-        ? [160, 160] : [480, 270];
+      const [w, h] =
+        query === '?fit=sticker' || (source === 'svg' && query === '') ? [160, 160] : [480, 270];
       assert.ok(answer.width >= 1 && answer.width <= w && answer.height >= 1 && answer.height <= h);
       const { kind, mode, media } = await viewer.message(answer.seq);
-      assert.deepEqual([kind, mode, media.id, media.url, media.width, media.height, media.type],
-        ['media', 'scroll', answer.id, answer.url, answer.width, answer.height, answer.type]);
+      assert.deepEqual(
+        [kind, mode, media.id, media.url, media.width, media.height, media.type],
+        ['media', 'scroll', answer.id, answer.url, answer.width, answer.height, answer.type],
+      );
       assert.equal(media.source, source);
       assert.ok(media.engine.length > 0);
       assert.ok(['host', 'pinned', 'hbm', 'pmem'].includes(media.tier), media.tier);
       const picture = await daemon.fetch(answer.url);
       const bytes = Buffer.from(await picture.arrayBuffer());
-      assert.ok(MAGIC[answer.type]?.(bytes), `${answer.type} starts ${bytes.subarray(0, 12).toString('hex')}`);
+      assert.ok(
+        MAGIC[answer.type]?.(bytes),
+        `${answer.type} starts ${bytes.subarray(0, 12).toString('hex')}`,
+      );
       assert.ok(bytes.length > 0 && bytes.length < 512 * 1024);
       await viewer.leave();
     });
@@ -71,7 +90,7 @@ describe('media', () => {
     assert.equal(response.status, 200);
     assert.equal(header('cache-control'), 'public, max-age=31536000, immutable');
     assert.equal(header('x-content-type-options'), 'nosniff');
-    assert.equal(header('content-security-policy'), 'default-src \'none\'; sandbox');
+    assert.equal(header('content-security-policy'), "default-src 'none'; sandbox");
     assert.ok(header('etag'));
     assert.match(header('x-danpool-tier'), /^(host|pinned|hbm|pmem)$/);
     assert.match(header('content-type'), /^image\/(webp|png|jpeg)$/);
@@ -94,7 +113,8 @@ describe('media', () => {
     assert.equal(sticker.cached, false, 'another size is another picture');
     assert.notEqual(sticker.id, first.id);
     const now = await daemon.metrics();
-    const risen = (result) => now.sum('danpool_media_uploads_total', { result }) -
+    const risen = (result) =>
+      now.sum('danpool_media_uploads_total', { result }) -
       before.sum('danpool_media_uploads_total', { result });
     assert.deepEqual([risen('rendered'), risen('cached')], [2, 1]);
     const past = await (await daemon.fetch('/v1/rooms/twice/history')).json();
@@ -103,12 +123,19 @@ describe('media', () => {
 
   test('eight_uploads_at_once_are_rendered_once', async () => {
     const file = png(801, 603);
-    const before = (await daemon.metrics()).sum('danpool_media_uploads_total', { result: 'rendered' });
-    const answers = await Promise.all(Array.from({ length: 8 }, async () => {
-      const response = await daemon.upload('same', file);
-      return { status: response.status, ...(await response.json()) };
-    }));
-    assert.ok(answers.every((a) => a.status === 201), JSON.stringify(answers));
+    const before = (await daemon.metrics()).sum('danpool_media_uploads_total', {
+      result: 'rendered',
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const response = await daemon.upload('same', file);
+        return { status: response.status, ...(await response.json()) };
+      }),
+    );
+    assert.ok(
+      answers.every((a) => a.status === 201),
+      JSON.stringify(answers),
+    );
     assert.equal(new Set(answers.map((a) => a.id)).size, 1);
     assert.equal(new Set(answers.map((a) => a.seq)).size, 8);
     const now = (await daemon.metrics()).sum('danpool_media_uploads_total', { result: 'rendered' });
@@ -118,17 +145,28 @@ describe('media', () => {
 
   test('the_first_bytes_decide_not_the_content_type', async () => {
     const response = await daemon.fetch('/v1/rooms/liar/media', {
-      method: 'POST', headers: { 'Content-Type': 'text/html' }, body: png(20, 20),
+      method: 'POST',
+      headers: { 'Content-Type': 'text/html' },
+      body: png(20, 20),
     });
     assert.equal(response.status, 201);
     assert.match((await response.json()).type, /^image\//);
   });
 
   test('what_is_no_picture_is_415', async () => {
-    for (const body of ['hello', '<html><script>alert(1)</script></html>', Buffer.alloc(4096, 7),
-      'GIF', '%PDF-1.4', 'BM000000']) {
-      assert.deepEqual(await refusal(await daemon.upload('no', body)), [415, 'unsupported_media'],
-        String(body).slice(0, 12));
+    for (const body of [
+      'hello',
+      '<html><script>alert(1)</script></html>',
+      Buffer.alloc(4096, 7),
+      'GIF',
+      '%PDF-1.4',
+      'BM000000',
+    ]) {
+      assert.deepEqual(
+        await refusal(await daemon.upload('no', body)),
+        [415, 'unsupported_media'],
+        String(body).slice(0, 12),
+      );
     }
   });
 
@@ -137,25 +175,39 @@ describe('media', () => {
     const flipped = Buffer.from(whole);
     flipped.fill(0x55, 60, flipped.length - 20);
     for (const [name, body] of Object.entries({
-      'a cut png': whole.subarray(0, 120), 'a damaged png': flipped, 'a cut jpeg': JPEG.subarray(0, 100),
-      'a cut webp': WEBP.subarray(0, 40), 'a cut gif': gif(60, 40).subarray(0, 200),
+      'a cut png': whole.subarray(0, 120),
+      'a damaged png': flipped,
+      'a cut jpeg': JPEG.subarray(0, 100),
+      'a cut webp': WEBP.subarray(0, 40),
+      'a cut gif': gif(60, 40).subarray(0, 200),
       'an unclosed svg': '<svg xmlns="http://www.w3.org/2000/svg"><g>',
       'a png of nothing': pngThatClaims(0, 0),
     })) {
-      assert.deepEqual(await refusal(await daemon.upload('broken', body)), [422, 'bad_media'], name);
+      assert.deepEqual(
+        await refusal(await daemon.upload('broken', body)),
+        [422, 'bad_media'],
+        name,
+      );
     }
   });
 
   test('an_empty_upload_and_bad_queries_are_refused', async () => {
     assert.ok([400, 411, 415].includes((await daemon.upload('empty', '')).status));
     for (const query of ['?mode=fly', '?fit=huge']) {
-      assert.deepEqual(await refusal(await daemon.upload('q', SVG_DISC, query)), [400, 'bad_request']);
+      assert.deepEqual(await refusal(await daemon.upload('q', SVG_DISC, query)), [
+        400,
+        'bad_request',
+      ]);
     }
   });
 
   test('too_many_pixels_are_413_before_memory_is_taken', async () => {
     const before = daemon.residentMib();
-    for (const [w, h] of [[30000, 30000], [60000, 1000], [1000000, 1000000]]) {
+    for (const [w, h] of [
+      [30000, 30000],
+      [60000, 1000],
+      [1000000, 1000000],
+    ]) {
       const [status, code] = await refusal(await daemon.upload('huge', pngThatClaims(w, h)));
       assert.deepEqual([status, code], w <= 65535 ? [413, 'too_large'] : [status, code]);
       assert.ok([413, 422].includes(status), `${w}x${h}: ${status}`);
@@ -168,7 +220,10 @@ describe('media', () => {
   test('svg_that_reaches_outside_is_refused', async (t) => {
     const folder = await folderFor(t);
     const secret = `${folder}/secret.png`;
-    await writeFile(secret, png(50, 50, () => [1, 254, 3, 255]));
+    await writeFile(
+      secret,
+      png(50, 50, () => [1, 254, 3, 255]),
+    );
     const outside = {
       'a file url': svg(`<image href="file://${secret}" width="100" height="100"/>`),
       'a path': svg(`<image xlink:href="${secret}" width="100" height="100"/>`),
@@ -177,22 +232,35 @@ describe('media', () => {
       'an outer use': svg('<use href="file:///etc/passwd#a"/>'),
       'an outer fill': svg('<rect width="9" height="9" fill="url(file:///etc/passwd#a)"/>'),
       'an outer style sheet': svg('<style>@import url("file:///etc/passwd");</style>'),
-      'an entity': `<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/hostname">]>${svg('<text>&x;</text>')}`,
-      'xinclude': svg('<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/hostname"/>'),
+      'an entity':
+        '<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + svg('<text>&x;</text>'),
+      'xinclude': svg(
+        '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/hostname"/>',
+      ),
     };
     for (const [name, body] of Object.entries(outside)) {
-      assert.deepEqual(await refusal(await daemon.upload('outside', body)), [422, 'bad_media'], name);
+      assert.deepEqual(
+        await refusal(await daemon.upload('outside', body)),
+        [422, 'bad_media'],
+        name,
+      );
     }
   });
 
   test('svg_bombs_end_with_an_error_in_time', async () => {
     const began = Date.now();
-    const laughs = Array.from({ length: 12 }, (_, i) =>
-      `<!ENTITY l${i + 1} "${`&l${i};`.repeat(10)}">`).join('');
+    const laughs = Array.from(
+      { length: 12 },
+      (_, i) => `<!ENTITY l${i + 1} "${`&l${i};`.repeat(10)}">`,
+    ).join('');
     const bombs = {
       'a billion laughs': `<!DOCTYPE svg [<!ENTITY l0 "ha">${laughs}]>${svg('<text>&l12;</text>')}`,
-      'a use tree': svg(`<g id="u0"><rect width="1" height="1"/></g>${Array.from({ length: 24 },
-        (_, i) => `<g id="u${i + 1}">${`<use href="#u${i}"/>`.repeat(4)}</g>`).join('')}`),
+      'a use tree': svg(
+        `<g id="u0"><rect width="1" height="1"/></g>${Array.from(
+          { length: 24 },
+          (_, i) => `<g id="u${i + 1}">${`<use href="#u${i}"/>`.repeat(4)}</g>`,
+        ).join('')}`,
+      ),
       'deep nesting': svg('<g>'.repeat(200000)),
     };
     for (const [name, body] of Object.entries(bombs)) {

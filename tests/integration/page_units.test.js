@@ -17,7 +17,12 @@ const ALL = { limit: 99 };
 
 /** A traveller whose place the test sets. */
 const traveller = (travel) => ({
-  travel, gone: false, inside: false, entered() { return this.inside; },
+  travel,
+  gone: false,
+  inside: false,
+  entered() {
+    return this.inside;
+  },
 });
 
 test('a_lane_opens_again_only_after_its_traveller_has_entered', () => {
@@ -76,7 +81,9 @@ test('a_flood_leaves_an_even_sample_and_every_own_comment', () => {
   assert.equal(line.own.length, 10);
   assert.ok(line.others.length <= 50);
   const thirds = [0, 0, 0];
-  line.others.forEach((w) => { thirds[Math.min(2, Math.floor((w.message.seq - 1) / 334))] += 1; });
+  line.others.forEach((w) => {
+    thirds[Math.min(2, Math.floor((w.message.seq - 1) / 334))] += 1;
+  });
   console.log(`  kept of 990 others, by thirds of the flood: ${thirds.join(' ')}`);
   assert.ok(Math.max(...thirds) - Math.min(...thirds) <= 2, 'an even sample');
 });
@@ -88,9 +95,15 @@ test('a_late_ack_calls_a_left_out_comment_back', () => {
   }
   assert.ok(line.leftOut.has(2));
   line.claim(2, 0);
-  assert.deepEqual(line.own.map((w) => w.message.seq), [2]);
+  assert.deepEqual(
+    line.own.map((w) => w.message.seq),
+    [2],
+  );
   const placed = [];
-  line.serve((w) => { placed.push(w.message.seq); return true; }, 0);
+  line.serve((w) => {
+    placed.push(w.message.seq);
+    return true;
+  }, 0);
   assert.deepEqual(placed, [2, 1, 3]);
   assert.equal(line.length, 0);
 });
@@ -104,8 +117,10 @@ test('stale_comments_leave_the_line_own_ones_stay', () => {
 });
 
 test('metrics_text_is_read_with_labels_escapes_and_infinity', () => {
-  const metrics = new Metrics('# TYPE a counter\na{t="x",q="say \\"hi\\""} 3\na{t="y"} 4e1\nb 1\n' +
-    'h_bucket{le="0.1"} 90\nh_bucket{le="0.2"} 100\nh_bucket{le="+Inf"} 100\n');
+  const metrics = new Metrics(
+    '# TYPE a counter\na{t="x",q="say \\"hi\\""} 3\na{t="y"} 4e1\nb 1\n' +
+      'h_bucket{le="0.1"} 90\nh_bucket{le="0.2"} 100\nh_bucket{le="+Inf"} 100\n',
+  );
   assert.equal(metrics.sum('a'), 43);
   assert.equal(metrics.sum('a', { t: 'x' }), 3);
   assert.equal(metrics.samples('a')[0].labels.q, 'say "hi"');
@@ -133,7 +148,10 @@ test('both_languages_say_the_same_things_and_the_page_asks_for_nothing_else', ()
     }
   }
   assert.ok(asked.size > 30);
-  assert.deepEqual([...asked].filter((key) => !(key in TABLES.en)), []);
+  assert.deepEqual(
+    [...asked].filter((key) => !(key in TABLES.en)),
+    [],
+  );
   for (const key of Object.keys(TABLES.en)) {
     const holes = (words) => (words.match(/\{\w+\}/g) ?? []).sort().join();
     assert.equal(holes(TABLES.zh[key]), holes(TABLES.en[key]), key);
@@ -146,6 +164,10 @@ test('the_page_holds_nothing_inline_and_no_markup_from_text', () => {
   assert.doesNotMatch(html, /https?:\/\/(?!www\.w3\.org)/);
   for (const name of readdirSync(WEB).filter((n) => n.endsWith('.js'))) {
     const text = readFileSync(new URL(name, WEB), 'utf8');
-    assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/, name);
+    assert.doesNotMatch(
+      text,
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/,
+      name,
+    );
   }
 });

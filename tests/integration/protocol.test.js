@@ -14,8 +14,12 @@ const nested = (depth) => '['.repeat(depth) + ']'.repeat(depth);
 describe('websocket protocol', () => {
   /** @type {Daemon} */
   let daemon;
-  before(async () => { daemon = await Daemon.start(); });
-  after(async () => { assert.equal((await daemon.stop()).code, 0); });
+  before(async () => {
+    daemon = await Daemon.start();
+  });
+  after(async () => {
+    assert.equal((await daemon.stop()).code, 0);
+  });
 
   test('hello_names_room_epoch_and_limits', async () => {
     const viewer = await Viewer.join(daemon, 'hello-1');
@@ -53,8 +57,11 @@ describe('websocket protocol', () => {
       assert.ok(!('ext' in message));
     }
     assert.equal((await other.say({ text: 'end' })).op, 'ack');
-    await until(() => other.messages.length > 0, 'the other room\'s own comment');
-    assert.deepEqual(other.messages.map((m) => m.text), ['end']);
+    await until(() => other.messages.length > 0, "the other room's own comment");
+    assert.deepEqual(
+      other.messages.map((m) => m.text),
+      ['end'],
+    );
   });
 
   test('defaults_are_scroll_white_25', async () => {
@@ -77,10 +84,16 @@ describe('websocket protocol', () => {
     const texts = viewers.map((v) => v.messages.map((m) => m.text).join());
     assert.ok(texts.every((t) => t === texts[0]));
     const seqs = viewers[0].messages.map((m) => m.seq);
-    assert.deepEqual(seqs, seqs.map((_, i) => seqs[0] + i));
+    assert.deepEqual(
+      seqs,
+      seqs.map((_, i) => seqs[0] + i),
+    );
     for (let k = 0; k < viewers.length; k++) {
       const mine = viewers[1].messages.filter((m) => m.text.startsWith(`${k}:`));
-      assert.deepEqual(mine.map((m) => m.text), mine.map((_, i) => `${k}:${i}`));
+      assert.deepEqual(
+        mine.map((m) => m.text),
+        mine.map((_, i) => `${k}:${i}`),
+      );
     }
     const batches = viewers[0].frames.filter((f) => f.json.op === 'batch').map((f) => f.json);
     assert.ok(batches.every((b) => b.missed === 0 && b.seq === b.msgs[0].seq));
@@ -89,14 +102,27 @@ describe('websocket protocol', () => {
 
   test('ext_is_delivered_byte_for_byte', async () => {
     const viewer = await Viewer.join(daemon, 'ext');
-    const samples = ['{"k":[1, 2]}', '1.0e5', '-0.0', '12345678901234567890', '"\\u4f60\\ud83d\\ude00\\/"',
-      'null', 'true', '{ "a" :\t[ 1.50 ,2 ] , "a":{} }', '"</script>你好"', '[\n  1E+2\n]',
-      `"${'x'.repeat(1022)}"`];
+    const samples = [
+      '{"k":[1, 2]}',
+      '1.0e5',
+      '-0.0',
+      '12345678901234567890',
+      '"\\u4f60\\ud83d\\ude00\\/"',
+      'null',
+      'true',
+      '{ "a" :\t[ 1.50 ,2 ] , "a":{} }',
+      '"</script>你好"',
+      '[\n  1E+2\n]',
+      `"${'x'.repeat(1022)}"`,
+    ];
     for (const ext of samples) {
       const from = viewer.frames.length;
       viewer.send(`{"op":"send", "text":"e","ext":  ${ext}  }`);
       const frame = await viewer.takeFrame((m) => m.op === 'batch', 'its batch', from);
-      assert.ok(frame.text.includes(`"ext":${ext}`), `${ext.slice(0, 60)} in ${frame.text.slice(0, 400)}`);
+      assert.ok(
+        frame.text.includes(`"ext":${ext}`),
+        `${ext.slice(0, 60)} in ${frame.text.slice(0, 400)}`,
+      );
     }
     const again = new Viewer(daemon, 'ext', { history: 200 });
     const past = await again.takeFrame((m) => m.history === true, 'history');
@@ -107,9 +133,14 @@ describe('websocket protocol', () => {
 
   test('text_is_cleaned_and_trimmed', async () => {
     const viewer = await Viewer.join(daemon, 'clean');
-    const cases = [['  \t hi \n ', 'hi'], ['a\u0007b\u0000c', 'abc'], ['x\u202Ey\u2066z', 'xyz'],
-      [`  ${'好'.repeat(200)}  `, '好'.repeat(200)], ['😀'.repeat(200), '😀'.repeat(200)],
-      ['e\u0301 "\\ /', 'e\u0301 "\\ /']];
+    const cases = [
+      ['  \t hi \n ', 'hi'],
+      ['a\u0007b\u0000c', 'abc'],
+      ['x\u202Ey\u2066z', 'xyz'],
+      [`  ${'好'.repeat(200)}  `, '好'.repeat(200)],
+      ['😀'.repeat(200), '😀'.repeat(200)],
+      ['e\u0301 "\\ /', 'e\u0301 "\\ /'],
+    ];
     for (const [sent, shown] of cases) {
       const ack = await viewer.say({ text: sent });
       assert.equal(ack.op, 'ack', JSON.stringify([sent.slice(0, 20), ack]));
@@ -119,17 +150,45 @@ describe('websocket protocol', () => {
 
   /** Each documented refusal: [code, raw frames]. */
   const refusals = [
-    ['bad_json', ['{', 'hello', '', '{"op":"send","text":"a"}x', '{"op":"send","text":"\u0001"}',
-      `{"op":"send","text":"a","ext":${nested(33)}}`]],
-    ['bad_request', ['{"op":"send"}', '{"op":"send","text":5}', '{"op":"send","text":"a","mode":"fly"}',
-      '{"op":"send","text":"a","color":"red"}', '{"op":"send","text":"a","color":"#12345g"}',
-      '{"op":"send","text":"a","size":11}', '{"op":"send","text":"a","size":65}',
-      '{"op":"send","text":"a","size":"25"}', '{"op":"send","text":"a","size":25.5}',
-      '{"op":"send","text":"a","id":-1}', '{"op":"send","text":"a","id":"7"}',
-      '{"op":"send","text":"a","id":9007199254740993}', '{"text":"a"}', '{"op":7}']],
+    [
+      'bad_json',
+      [
+        '{',
+        'hello',
+        '',
+        '{"op":"send","text":"a"}x',
+        '{"op":"send","text":"\u0001"}',
+        `{"op":"send","text":"a","ext":${nested(33)}}`,
+      ],
+    ],
+    [
+      'bad_request',
+      [
+        '{"op":"send"}',
+        '{"op":"send","text":5}',
+        '{"op":"send","text":"a","mode":"fly"}',
+        '{"op":"send","text":"a","color":"red"}',
+        '{"op":"send","text":"a","color":"#12345g"}',
+        '{"op":"send","text":"a","size":11}',
+        '{"op":"send","text":"a","size":65}',
+        '{"op":"send","text":"a","size":"25"}',
+        '{"op":"send","text":"a","size":25.5}',
+        '{"op":"send","text":"a","id":-1}',
+        '{"op":"send","text":"a","id":"7"}',
+        '{"op":"send","text":"a","id":9007199254740993}',
+        '{"text":"a"}',
+        '{"op":7}',
+      ],
+    ],
     ['unknown_op', ['{"op":"dance"}', '{"op":""}']],
-    ['text_empty', ['{"op":"send","text":""}', '{"op":"send","text":"  \\n "}',
-      '{"op":"send","text":"\\u202e\\u0007"}']],
+    [
+      'text_empty',
+      [
+        '{"op":"send","text":""}',
+        '{"op":"send","text":"  \\n "}',
+        '{"op":"send","text":"\\u202e\\u0007"}',
+      ],
+    ],
     ['text_too_long', [`{"op":"send","text":"${'好'.repeat(201)}"}`]],
     ['ext_too_large', [`{"op":"send","text":"a","ext":"${'x'.repeat(1023)}"}`]],
   ];
@@ -145,7 +204,8 @@ describe('websocket protocol', () => {
       }
       assert.equal((await viewer.say({ text: 'still here' })).op, 'ack');
       await until(() => viewer.messages.length === 1, 'only the good one was published');
-      const counted = (await daemon.metrics()).sum('danpool_messages_rejected_total', { reason: code }) -
+      const counted =
+        (await daemon.metrics()).sum('danpool_messages_rejected_total', { reason: code }) -
         before.sum('danpool_messages_rejected_total', { reason: code });
       assert.equal(counted, frames.length, 'danpool_messages_rejected_total counts them');
     });
@@ -179,7 +239,10 @@ describe('websocket protocol', () => {
     const viewer = await Viewer.join(daemon, 'past', { history: 5 });
     const past = await viewer.take((m) => m.op === 'batch', 'history');
     assert.equal(past.history, true);
-    assert.deepEqual(past.msgs.map((m) => m.text), ['m7', 'm8', 'm9', 'm10', 'm11']);
+    assert.deepEqual(
+      past.msgs.map((m) => m.text),
+      ['m7', 'm8', 'm9', 'm10', 'm11'],
+    );
     assert.equal(past.seq, past.msgs[0].seq);
     assert.equal(viewer.hello.seq, past.msgs[4].seq);
     await writer.say({ text: 'live' });

@@ -18,8 +18,11 @@ const STOP_MS = 40000;
 
 /** Free settings for most tests: small, quick, and no rate limit where it is not the subject. */
 const USUAL = {
-  'listen.address': '127.0.0.1', 'listen.port': 0, 'limits.messages_per_s': 0,
-  'render.workers': 1, 'timeouts.drain_s': 2,
+  'listen.address': '127.0.0.1',
+  'listen.port': 0,
+  'limits.messages_per_s': 0,
+  'render.workers': 1,
+  'timeouts.drain_s': 2,
 };
 
 export class Daemon {
@@ -48,7 +51,9 @@ export class Daemon {
       this.child.once('exit', (code, signal) => resolve({ code, signal }));
       this.child.once('error', reject);
     });
-    this.child.stderr.on('data', (chunk) => { this.log = (this.log + chunk).slice(-65536); });
+    this.child.stderr.on('data', (chunk) => {
+      this.log = (this.log + chunk).slice(-65536);
+    });
     const ready = new Promise((resolve, reject) => {
       this.child.stdout.on('data', (chunk) => {
         this.said += chunk;
@@ -57,8 +62,10 @@ export class Daemon {
           resolve(match);
         }
       });
-      this.exited.then((how) => reject(
-        new Error(`danpoold ended at once: ${JSON.stringify(how)}\n${this.log}`)), reject);
+      this.exited.then(
+        (how) => reject(new Error(`danpoold ended at once: ${JSON.stringify(how)}\n${this.log}`)),
+        reject,
+      );
     });
     const match = await within(START_MS, ready, 'danpoold to serve');
     this.url = match[1].replace(/\/$/, '');

@@ -38,8 +38,12 @@ function pngOf(width, height, idat) {
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 6, 0, 0, 0], 8);
-  return Buffer.concat([PNG_SIGNATURE, pngChunk('IHDR', header), pngChunk('IDAT', idat),
-    pngChunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    PNG_SIGNATURE,
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', idat),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
 }
 
 function gradient(width, height) {
@@ -54,7 +58,18 @@ export function gif(width, height) {
   head.writeUInt16LE(height, 8);
   head[10] = 0xf6;
   const palette = Buffer.alloc(128 * 3, 0x80);
-  const frame = Buffer.from([0x2c, 0, 0, 0, 0, width & 255, width >> 8, height & 255, height >> 8, 0]);
+  const frame = Buffer.from([
+    0x2c,
+    0,
+    0,
+    0,
+    0,
+    width & 255,
+    width >> 8,
+    height & 255,
+    height >> 8,
+    0,
+  ]);
   const codes = [];
   for (let i = 0; i < width * height; i++) {
     if (i % 120 === 0) {
@@ -72,17 +87,23 @@ export function gif(width, height) {
 }
 
 /** 48 x 32, a gradient. */
-export const JPEG = Buffer.from('/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEj' +
-  'JR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2Nj' +
-  'Y2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAgADADASIAAhEBAxEB/8QAFwABAQEB' +
-  'AAAAAAAAAAAAAAAAAgEEAP/EABUQAQEAAAAAAAAAAAAAAAAAAAEA/8QAFAEBAAAAAAAAAAAAAAAAAAAABf/EABYRAAMA' +
-  'AAAAAAAAAAAAAAAAAAACA//aAAwDAQACEQMRAD8A2LBarBYWSClHIsVqsFkpIH0ciwWqwWTkgfRzYsFqsVhpIK0ciwWq' +
-  'wWTkgfRyLFblislJA+jn/9k=', 'base64');
+export const JPEG = Buffer.from(
+  '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEj' +
+    'JR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2Nj' +
+    'Y2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAgADADASIAAhEBAxEB/8QAFwABAQEB' +
+    'AAAAAAAAAAAAAAAAAgEEAP/EABUQAQEAAAAAAAAAAAAAAAAAAAEA/8QAFAEBAAAAAAAAAAAAAAAAAAAABf/EABYRAAMA' +
+    'AAAAAAAAAAAAAAAAAAACA//aAAwDAQACEQMRAD8A2LBarBYWSClHIsVqsFkpIH0ciwWqwWTkgfRzYsFqsVhpIK0ciwWq' +
+    'wWTkgfRyLFblislJA+jn/9k=',
+  'base64',
+);
 
 /** 48 x 32, the same gradient. */
-export const WEBP = Buffer.from('UklGRnYAAABXRUJQVlA4IGoAAADwAwCdASowACAAPtFapU0oJSOiJW5hABoJagCx' +
-  'HzRBt5eALL20i8SwAP7P++qX/hnAImToHfytQFZAP9ePuFnQoHFRiSVPkiOd8N+bf4jgPGbnoUPiOto/ausY1jCgg2q8' +
-  'TAAQuHR+HAAA', 'base64');
+export const WEBP = Buffer.from(
+  'UklGRnYAAABXRUJQVlA4IGoAAADwAwCdASowACAAPtFapU0oJSOiJW5hABoJagCx' +
+    'HzRBt5eALL20i8SwAP7P++qX/hnAImToHfytQFZAP9ePuFnQoHFRiSVPkiOd8N+bf4jgPGbnoUPiOto/ausY1jCgg2q8' +
+    'TAAQuHR+HAAA',
+  'base64',
+);
 
 /** @param {string} inside @param {string} [attributes] */
 export function svg(inside, attributes = 'viewBox="0 0 100 100"') {

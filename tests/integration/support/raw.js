@@ -10,7 +10,14 @@ const HANDSHAKE_END = '\r\n\r\n';
 
 /** One frame as a client sends it. @param {Partial<FrameParts>} parts */
 export function frame(parts) {
-  const { fin = true, rsv = 0, opcode = 1, masked = true, length, payload = Buffer.alloc(0) } = parts;
+  const {
+    fin = true,
+    rsv = 0,
+    opcode = 1,
+    masked = true,
+    length,
+    payload = Buffer.alloc(0),
+  } = parts;
   const said = length ?? BigInt(payload.length);
   const head = [(fin ? 0x80 : 0) | (rsv << 4) | opcode];
   const mask = masked ? 0x80 : 0;
@@ -53,10 +60,12 @@ export class RawSocket {
   /** The same, upgraded to a WebSocket of a room. */
   static async upgraded(daemon, room) {
     const raw = await RawSocket.open(daemon);
-    raw.socket.write(`GET /v1/ws?room=${room} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\n` +
-      'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
-      'Sec-WebSocket-Protocol: danpool.v1.json\r\n\r\n');
+    raw.socket.write(
+      `GET /v1/ws?room=${room} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\n` +
+        'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
+        'Sec-WebSocket-Protocol: danpool.v1.json\r\n\r\n',
+    );
     await until(() => raw.text().includes(HANDSHAKE_END) || raw.closed, 'the upgrade');
     if (!raw.text().startsWith('HTTP/1.1 101')) {
       throw new Error(`no upgrade: ${raw.text().slice(0, 200)}`);
@@ -73,10 +82,16 @@ export class RawSocket {
     this.skip = 0;
     /** @type {Buffer[]} */
     this.chunks = [];
-    socket.on('connect', () => { this.connected = true; });
+    socket.on('connect', () => {
+      this.connected = true;
+    });
     socket.on('data', (chunk) => this.chunks.push(chunk));
-    socket.on('close', () => { this.closed = true; });
-    socket.on('error', (error) => { this.error = error; });
+    socket.on('close', () => {
+      this.closed = true;
+    });
+    socket.on('error', (error) => {
+      this.error = error;
+    });
   }
 
   bytes() {
@@ -90,7 +105,7 @@ export class RawSocket {
     return this.bytes().toString('latin1');
   }
 
-  /** Every complete frame that came after the handshake. @returns {{opcode: number, payload: Buffer}[]} */
+  /** Complete frames after the handshake. @returns {{opcode: number, payload: Buffer}[]} */
   frames() {
     const bytes = this.bytes();
     const frames = [];
@@ -120,7 +135,8 @@ export class RawSocket {
   closeFrame() {
     const found = this.frames().find((f) => f.opcode === 8);
     return found && found.payload.length >= 2
-      ? { code: found.payload.readUInt16BE(0), reason: found.payload.subarray(2).toString() } : null;
+      ? { code: found.payload.readUInt16BE(0), reason: found.payload.subarray(2).toString() }
+      : null;
   }
 
   destroy() {

@@ -34,12 +34,16 @@ export class Viewer {
       const text = data.toString('utf8');
       this.frames.push({ text, json: binary ? null : JSON.parse(text) });
     });
-    this.socket.on('ping', () => { this.pings += 1; });
+    this.socket.on('ping', () => {
+      this.pings += 1;
+    });
     /** @type {Promise<{code: number, reason: string}>} */
     this.closed = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
     });
-    this.socket.on('error', (error) => { this.error = error; });
+    this.socket.on('error', (error) => {
+      this.error = error;
+    });
     this.socket.on('unexpected-response', (_, response) => {
       this.refused = response.statusCode;
       this.socket.terminate();
@@ -68,8 +72,11 @@ export class Viewer {
   async ask(raw) {
     const from = this.frames.length;
     this.send(raw);
-    return this.take((m) => ['ack', 'error', 'pong'].includes(m.op), `answer to ${raw.slice(0, 80)}`,
-      from);
+    return this.take(
+      (m) => ['ack', 'error', 'pong'].includes(m.op),
+      `answer to ${raw.slice(0, 80)}`,
+      from,
+    );
   }
 
   /** The first frame that matches, waiting for it. @returns {Promise<any>} */
@@ -78,13 +85,19 @@ export class Viewer {
   }
 
   async takeFrame(match, what, from = 0) {
-    return until(() => {
-      const found = this.frames.slice(from).find((f) => f.json && match(f.json));
-      if (!found && this.socket.readyState === WebSocket.CLOSED) {
-        throw new Error(`closed (${this.refused ?? this.error ?? 'by the server'}) before ${what}`);
-      }
-      return found;
-    }, what, WAIT_MS);
+    return until(
+      () => {
+        const found = this.frames.slice(from).find((f) => f.json && match(f.json));
+        if (!found && this.socket.readyState === WebSocket.CLOSED) {
+          throw new Error(
+            `closed (${this.refused ?? this.error ?? 'by the server'}) before ${what}`,
+          );
+        }
+        return found;
+      },
+      what,
+      WAIT_MS,
+    );
   }
 
   /** The message with that number, once a batch brought it. @param {number} seq */
