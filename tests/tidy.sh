@@ -205,11 +205,32 @@ check_commands() {
   done
 }
 
+# The words that Markdown sets as code.
+code_words() { grep -oE "\`[A-Za-z0-9_./]+\`" | tr -d "\`"; }
+
+# The walks through the code in architecture.md ("| 1 | `call` -> `call` | `file` ... |") are true:
+# each call stands in one of the files of its row or of a row before.
+check_walks() {
+  local row name page=docs/architecture.md
+  local -a files=()
+  while IFS= read -r row; do
+    [[ $row != "| 1 |"* ]] || files=()
+    while read -r name; do
+      files+=("$name")
+      [ -e "$name" ] || printf '%s:1: no file %s\n' "$page" "$name"
+    done < <(cut -d'|' -f4 <<<"$row" | code_words)
+    while read -r name; do
+      grep -rqwF "$name" "${files[@]}" || printf '%s:1: no call %s\n' "$page" "$name"
+    done < <(cut -d'|' -f3 <<<"$row" | code_words)
+  done < <(grep -E '^\| [0-9]+ \|' "$page")
+}
+
 # Links between our documents lead somewhere; README names every top folder.
 check_docs() {
   local file link target
   check_settings
   check_commands
+  check_walks
   while IFS= read -r file; do
     { grep -oP '\]\(\K[^)#\s]+|<img[^>]+src="\K[^"]+' "$file" || true; } >"$scratch/links"
     while IFS= read -r link; do
