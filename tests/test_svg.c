@@ -151,6 +151,65 @@ static void filters_that_take_too_long_are_refused(void **state)
                      DP_OK);
 }
 
+/* Ten times ten times ...: `levels` groups of ten <use> each, and one more behind `last`. */
+static char *nested_uses(int levels, const char *last)
+{
+    char *text = malloc((size_t)levels * 300 + 1000);
+    assert_non_null(text);
+    int length = sprintf(text, "%s<rect id='l0'/>", OPEN);
+    for (int level = 1; level <= levels; level++) {
+        length += sprintf(text + length, "<g id='l%d'>", level);
+        for (int i = 0; i < 10; i++) {
+            length += sprintf(text + length, "<use href='#l%d'/>", level - 1);
+        }
+        length += sprintf(text + length, "</g>");
+    }
+    sprintf(text + length, "%s</svg>", last);
+    return text;
+}
+
+static void references_that_explode_are_refused(void **state)
+{
+    static const char *const words = "once its references are followed";
+    NEED_SVG;
+    char *text = nested_uses(3, "");
+    assert_int_equal(check(*state, text), DP_OK);
+    free(text);
+    text = nested_uses(8, "");
+    refused(*state, text, words);
+    free(text);
+    /* As a pattern in an attribute, as a style of everything, as a marker of many vertices. */
+    text = nested_uses(3, "<rect fill='url(#l3)'/>");
+    assert_int_equal(check(*state, text), DP_OK);
+    free(text);
+    text = nested_uses(3, "<style>rect{fill:url(#l3)}</style>");
+    refused(*state, text, words);
+    free(text);
+    text = repeated(OPEN "<marker id='m'><g/><g/><g/></marker><g marker-mid='url(#m)'><path d='M1",
+                    " 1 1 1 1", 8000, "'/></g></svg>");
+    refused(*state, text, words);
+    free(text);
+    text = repeated(OPEN "<filter id='f'><feFlood/><feFlood/></filter>", "<g filter='url(#f)'/>",
+                    500, "</svg>");
+    refused(*state, text, words);
+    free(text);
+    refused(*state, OPEN "<g id='a'><use href='#b'/></g><g id='b'><use href='#a'/></g></svg>",
+            words);
+}
+
+/* What drawing programs write: gradients by the dozen from a style sheet, ids used twice. */
+static void ordinary_references_are_taken(void **state)
+{
+    NEED_SVG;
+    char *text =
+        repeated(OPEN
+                 "<linearGradient id='g'><stop/><stop/></linearGradient><style>"
+                 ".a{fill:url(#g)}.b{stroke:url(#g)}</style>",
+                 "<g id='same'><rect id='r' class='a'/><use href='#r'/></g>", 3000, "</svg>");
+    assert_int_equal(check(*state, text), DP_OK);
+    free(text);
+}
+
 static char *embedded(const made_media *media, const char *label)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -249,6 +308,8 @@ int main(void)
         RIG_TEST(references_inside_the_document_are_taken),
         RIG_TEST(numbers_beyond_the_limits_are_refused),
         RIG_TEST(filters_that_take_too_long_are_refused),
+        RIG_TEST(references_that_explode_are_refused),
+        RIG_TEST(ordinary_references_are_taken),
         RIG_TEST(embedded_pictures_obey_the_pixel_limit),
         RIG_TEST(shapes_are_drawn_at_any_size),
         RIG_TEST(the_natural_size_is_found),

@@ -19,6 +19,9 @@
 
 #include <cairo.h>
 #include <librsvg/rsvg.h>
+#if DP_HAVE_PANGOCAIRO
+#include <pango/pangocairo.h>
+#endif
 
 #include "kernels/composite.h"
 #include "render/svg_guard.h"
@@ -147,10 +150,24 @@ static dp_status decode_svg(decoder *base, uint32_t width, uint32_t height, surf
     return DP_OK;
 }
 
+/*
+ * Pango keeps 20 KB for every font name that a thread ever asked for, and strangers invent names:
+ * the thread's font map goes with the picture that used it.  The next text makes a new one.
+ */
+static void forget_fonts(void)
+{
+#if DP_HAVE_PANGOCAIRO
+    pango_cairo_font_map_set_default(NULL);
+#endif
+}
+
 static void close_svg(decoder *base)
 {
     svg_decoder *d = (svg_decoder *)(void *)base;
-    g_clear_object(&d->handle);
+    if (d->handle != NULL) {
+        g_clear_object(&d->handle);
+        forget_fonts();
+    }
 }
 
 const codec codec_svg = {.format = DP_MEDIA_SVG,

@@ -24,6 +24,7 @@
 #include <expat.h>
 
 #include "render/svg_data.h"
+#include "render/svg_refs.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
 
@@ -34,9 +35,15 @@ typedef struct guard {
     unsigned elements, depth, filter_parts;
     unsigned style_depth; /* depth of the open <style>, 0 = none */
     uint64_t embedded_pixels;
-    dp_buf *style; /* its text so far; NULL until the first <style> */
+    svg_refs *refs;
+    uint32_t times;    /* how often a reference in the attribute at hand is followed */
+    uint32_t vertices; /* about how many the element at hand has */
+    dp_buf *style;     /* its text so far; NULL until the first <style> */
     size_t style_bytes;
 } guard;
+
+/* A path has at most one vertex in three bytes ("1 1" behind an implied command, with its gap). */
+#define BYTES_PER_VERTEX 3u
 
 static void refuse(guard *g, dp_status status, const char *words)
 {
@@ -85,6 +92,14 @@ static const char *skip_space(const char *text)
     return text + strspn(text, " \t\r\n\f");
 }
 
+static void refer(guard *g, const char *id, size_t length)
+{
+    const dp_status status = svg_refs_add(g->refs, id, length, g->times);
+    if (status != DP_OK) {
+        refuse(g, status, "svg has too many references");
+    }
+}
+
 /* Every url( in a CSS value or sheet must lead to an element of this document. */
 static void check_css(guard *g, const char *css)
 {
@@ -103,13 +118,18 @@ static void check_css(guard *g, const char *css)
             refuse(g, DP_ERR_FORMAT, outside(at));
             return;
         }
+        refer(g, at + 1, strcspn(at + 1, " \t\r\n\f\"')"));
     }
 }
 
 static void check_href(guard *g, const char *address)
 {
     address = skip_space(address);
-    if (*address == '#' || *address == '\0') {
+    if (*address == '#') {
+        refer(g, address + 1, strcspn(address + 1, " \t\r\n\f"));
+        return;
+    }
+    if (*address == '\0') {
         return;
     }
     const char *base64 = svg_data_picture(address);
@@ -174,6 +194,16 @@ static void check_filter_number(guard *g, const char *attribute, const char *val
     }
 }
 
+/* A marker is drawn at each vertex: of its own element, or of all that may inherit it. */
+static uint32_t times_of(const guard *g, const char *attribute, const char *value)
+{
+    if (strncmp(attribute, "marker", 6) != 0 &&
+        (strcmp(attribute, "style") != 0 || find_word(value, "marker") == NULL)) {
+        return 1;
+    }
+    return g->vertices > 0 ? g->vertices : SVG_TIMES_VERTICES;
+}
+
 static void check_attribute(guard *g, const char *name, const char *value, bool of_filter)
 {
     const char *local = local_name(name);
@@ -192,20 +222,17 @@ static void check_attribute(guard *g, const char *name, const char *value, bool 
     }
     /* Attributes of editors (prefixed) are no CSS and may well hold a backslash. */
     if (local == name || find_word(value, "url(") != NULL) {
+        g->times = times_of(g, local, value);
         check_css(g, value);
+        g->times = 1;
     }
     if (of_filter) {
         check_filter_number(g, local, value);
     }
 }
 
-static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **attributes)
+static void check_place(guard *g, const char *local, bool filter)
 {
-    guard *g = user;
-    const char *local = local_name(name);
-    const bool filter = strcmp(local, "filter") == 0 || strncmp(local, "fe", 2) == 0;
-
-    g->depth++;
     if (++g->elements > SVG_ELEMENTS_MAX) {
         refuse(g, DP_ERR_TOO_LARGE, "svg has more than 20000 elements");
     } else if (g->depth > SVG_DEPTH_MAX) {
@@ -217,6 +244,47 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
     } else if (filter && ++g->filter_parts > SVG_FILTER_PARTS_MAX) {
         refuse(g, DP_ERR_TOO_LARGE, "svg has more than 100 filter parts");
     }
+}
+
+static uint32_t cost_of(const char *local)
+{
+    if (strcmp(local, "linearGradient") == 0 || strcmp(local, "radialGradient") == 0) {
+        return SVG_COST_GRADIENT;
+    }
+    return strcmp(local, "filter") == 0 ? SVG_COST_FILTER : SVG_COST_SHAPE;
+}
+
+/* Tells the counter of references about the element; its attributes follow. */
+static void enter(guard *g, const char *local, const XML_Char **attributes)
+{
+    const char *id = NULL;
+    g->vertices = 0;
+    for (size_t i = 0; attributes[i] != NULL; i += 2) {
+        if (strcmp(attributes[i], "id") == 0) {
+            id = attributes[i + 1];
+        } else if (strcmp(attributes[i], "d") == 0 || strcmp(attributes[i], "points") == 0) {
+            g->vertices = (uint32_t)(strlen(attributes[i + 1]) / BYTES_PER_VERTEX) + 1;
+        }
+    }
+    const dp_status status = svg_refs_enter(g->refs, id, cost_of(local));
+    if (status != DP_OK) {
+        refuse(g, status, "svg has too many ids");
+    }
+    svg_refs_vertices(g->refs, g->vertices == 0 ? 2 : g->vertices);
+}
+
+static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **attributes)
+{
+    guard *g = user;
+    const char *local = local_name(name);
+    const bool filter = strcmp(local, "filter") == 0 || strncmp(local, "fe", 2) == 0;
+
+    g->depth++;
+    check_place(g, local, filter);
+    if (g->status != DP_OK) {
+        return;
+    }
+    enter(g, local, attributes);
     for (size_t i = 0; attributes[i] != NULL && g->status == DP_OK; i += 2) {
         check_attribute(g, attributes[i], attributes[i + 1], filter);
     }
@@ -230,13 +298,20 @@ static void XMLCALL on_end(void *user, const XML_Char *name)
 {
     guard *g = user;
     (void)name;
+    if (g->status != DP_OK) {
+        return; /* a stopped parser may still end the element that it stopped in */
+    }
     if (g->style_depth == g->depth) {
         g->style_depth = 0;
         if (g->style_bytes > 0) {
             ((char *)dp_buf_data(g->style))[g->style_bytes] = '\0';
+            const bool markers = find_word(dp_buf_data(g->style), "marker") != NULL;
+            g->times = markers ? SVG_TIMES_VERTICES : SVG_TIMES_ELEMENTS;
             check_css(g, dp_buf_data(g->style));
+            g->times = 1;
         }
     }
+    svg_refs_leave(g->refs);
     g->depth--;
 }
 
@@ -302,10 +377,26 @@ static void parse(guard *g, media_bytes bytes)
     }
 }
 
+/* After a document that passed: what its references make of it. */
+static void check_expanded(guard *g)
+{
+    if (g->status == DP_OK && svg_refs_expanded(g->refs, SVG_EXPANDED_MAX) > SVG_EXPANDED_MAX) {
+        g->status = task_fail(g->task, DP_ERR_TOO_LARGE,
+                              "svg draws more than %u elements once its references are followed",
+                              SVG_EXPANDED_MAX);
+    }
+}
+
 dp_status svg_guard_check(render_task *task, media_bytes bytes)
 {
-    guard g = {.task = task, .parser = XML_ParserCreate(NULL), .status = DP_OK};
+    guard g = {.task = task, .status = DP_OK, .times = 1};
+    dp_status status = svg_refs_create(task, &g.refs);
+    if (status != DP_OK) {
+        return status;
+    }
+    g.parser = XML_ParserCreate(NULL);
     if (g.parser == NULL) {
+        svg_refs_destroy(g.refs);
         return task_fail(task, DP_ERR_NOMEM, "no memory to read the svg");
     }
     XML_SetUserData(g.parser, &g);
@@ -314,7 +405,9 @@ dp_status svg_guard_check(render_task *task, media_bytes bytes)
     XML_SetStartDoctypeDeclHandler(g.parser, on_doctype);
     XML_SetProcessingInstructionHandler(g.parser, on_instruction);
     parse(&g, bytes);
+    check_expanded(&g);
     XML_ParserFree(g.parser);
+    svg_refs_destroy(g.refs);
     dp_put(g.style);
     return g.status;
 }

@@ -13,6 +13,7 @@
 #define SVG_STYLE_BYTES_MAX     ((size_t)64 << 10)
 #define SVG_FILTER_PARTS_MAX    100u
 #define SVG_FILTER_REGION_MAX   10000.0
+#define SVG_EXPANDED_MAX        50000u /* elements once references are followed */
 
 /*
  * DP_OK when the document is well-formed XML in UTF-8 (or what expat reads), within the limits
