@@ -25,6 +25,7 @@ typedef struct columns {
     bench_samples value[SUBJECTS];
     bench_samples p99[SUBJECTS];
     bench_samples p999[SUBJECTS];
+    bench_samples waited; /* of all subjects together */
 } columns;
 
 static void column_add(columns *c, size_t subject, const work_result *result)
@@ -33,6 +34,7 @@ static void column_add(columns *c, size_t subject, const work_result *result)
         bench_samples_add(&c->value[subject], result->value);
         bench_samples_add(&c->p99[subject], result->p99);
         bench_samples_add(&c->p999[subject], result->p999);
+        bench_samples_add(&c->waited, result->waited);
     }
 }
 
@@ -76,6 +78,10 @@ static void add_peers(bench_row *row, const peer peers[PEER_COUNT],
 static void emit_row(bench *b, const work *w, const peer peers[PEER_COUNT], const columns *c)
 {
     bool paced = w->kind == WORK_PACED;
+    char note[256];
+    (void)snprintf(note, sizeof note, "%s%sother programs held a core %.0f %% of the time",
+                   w->note == NULL ? "" : w->note, w->note == NULL ? "" : "; ",
+                   bench_samples_quantile(&c->waited, 0.5));
     bench_row row = {.name = w->row,
                      .unit = "ns",
                      .value = bench_samples_quantile(&c->value[0], 0.5),
@@ -84,7 +90,7 @@ static void emit_row(bench *b, const work *w, const peer peers[PEER_COUNT], cons
                      .p99 = paced ? bench_samples_quantile(&c->p99[0], 0.5)
                                   : bench_samples_quantile(&c->value[0], 0.99),
                      .goal = w->goal,
-                     .note = w->note};
+                     .note = note};
     add_peers(&row, peers, c->value, paced ? c->p99 : NULL);
     bench_emit(b, &row);
     if (!paced) {

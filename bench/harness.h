@@ -144,6 +144,12 @@ int bench_cores(void);
 /* Pins the calling thread to the n-th of them (modulo); returns whether it worked. */
 bool bench_pin(int n);
 
+/*
+ * Nanoseconds that the calling thread was ready to run but had no core, since it began: what other
+ * programs on the machine took from it.  0 where the kernel does not keep it.
+ */
+uint64_t bench_thread_wait_ns(void);
+
 /* --- samples and histogram ---------------------------------------------------------------- */
 
 /* A few repeats of one figure.  Plain memory, no allocation. */

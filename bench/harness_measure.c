@@ -146,6 +146,20 @@ bool bench_pin(int n)
     return false;
 }
 
+uint64_t bench_thread_wait_ns(void)
+{
+    char text[128];
+    FILE *file = fopen("/proc/thread-self/schedstat", "r");
+    if (file == NULL) {
+        return 0;
+    }
+    size_t used = fread(text, 1, sizeof text - 1, file);
+    (void)fclose(file);
+    text[used] = '\0';
+    const char *second = strchr(text, ' '); /* "ran waited slices" */
+    return second == NULL ? 0 : strtoull(second + 1, NULL, 10);
+}
+
 void bench_samples_add(bench_samples *s, double value)
 {
     if (s->count < BENCH_REPEATS_MAX) {

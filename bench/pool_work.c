@@ -90,7 +90,9 @@ typedef struct lane {
     run *r;
     int index;
     uint64_t ops;
-    uint64_t elapsed_ns;
+    uint64_t elapsed_ns; /* inside the clock */
+    uint64_t life_ns;    /* with the warm-up */
+    uint64_t waited_ns;  /* of it, without a core */
 } lane;
 
 static inline void *block_get(dp_pool *pool, size_t size_bytes)
@@ -338,6 +340,8 @@ static void *lane_main(void *argument)
     lane *l = argument;
     bool ok = false;
     (void)bench_pin(l->index);
+    uint64_t start = bench_now_ns();
+    uint64_t waited = bench_thread_wait_ns();
     switch (l->r->w->kind) {
     case WORK_PAIR:
         ok = pair_lane(l);
@@ -353,6 +357,8 @@ static void *lane_main(void *argument)
         ok = paced_lane(l);
         break;
     }
+    l->waited_ns = bench_thread_wait_ns() - waited;
+    l->life_ns = bench_now_ns() - start;
     if (!ok) {
         atomic_store(&l->r->failed, true);
     }
@@ -379,6 +385,10 @@ static void result_fill(const run *r, const lane lanes[2], work_result *out)
 {
     memset(out, 0, sizeof *out);
     out->ok = !atomic_load(&r->failed);
+    for (int i = 0; i < r->w->threads; i++) {
+        double share = 100.0 * (double)lanes[i].waited_ns / ((double)lanes[i].life_ns + 1.0);
+        out->waited = share > out->waited ? share : out->waited;
+    }
     if (r->w->kind == WORK_PACED) {
         out->p50 = (double)bench_hist_quantile(r->hist, 0.5);
         out->p99 = (double)bench_hist_quantile(r->hist, 0.99);

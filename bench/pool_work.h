@@ -44,6 +44,7 @@ typedef struct work_result {
     double p50;   /* WORK_PACED only, else 0 */
     double p99;
     double p999;
+    double waited; /* percent of the time that a thread had no core: other programs' load */
 } work_result;
 
 /* Runs one repeat; `pool` NULL means malloc and free.  Blocks until it is done. */
