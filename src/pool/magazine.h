@@ -91,7 +91,11 @@ typedef struct magazine_slot {
     magazine_set *set;
 } magazine_slot;
 
-/* Initial-exec: the library is linked statically into its program, so this costs no call. */
+/*
+ * Initial-exec: an access costs no call, in libdanpool.so neither.  Opened late (dlopen), that
+ * takes from the little room that glibc keeps for it, so nothing large may become thread-local here
+ * (tests/package looks at the size).
+ */
 extern _Thread_local magazine_slot magazine_slots[MAGAZINE_SLOTS]
     __attribute__((tls_model("initial-exec")));
 
