@@ -69,7 +69,7 @@ struct dp_buf {
     dp_buf *next;
     dp_buf *chain_next;
 };
-_Static_assert(sizeof(dp_buf) == 64, "a descriptor is one cache line");
+_Static_assert(sizeof(void *) != 8 || sizeof(dp_buf) == 64, "a descriptor is one cache line");
 
 typedef struct slab slab;
 
