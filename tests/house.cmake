@@ -16,7 +16,7 @@ endif()
 
 # danpool as others get it.  Sanitizers would come along into their programs.
 if(NOT DP_SANITIZE AND DP_INSTALL)
-  foreach(part install exports find pkgconfig subdirectory dlopen pages)
+  foreach(part install exports find cxx pkgconfig subdirectory dlopen pages)
     add_test(NAME package_${part} COMMAND ${CMAKE_CURRENT_LIST_DIR}/package/test_package.sh ${part}
       ${PROJECT_BINARY_DIR})
     set_tests_properties(package_${part} PROPERTIES LABELS "house" SKIP_RETURN_CODE 77 TIMEOUT 120

@@ -8,6 +8,7 @@
 #   install       cmake --install; everything is in its place (the other parts need this one)
 #   exports       the shared library exports the public headers' functions, the archive no other
 #   find          find_package: shared, static and C++
+#   cxx           every function of every header, called by its C name from C++
 #   pkgconfig     a plain compiler with pkg-config: shared and static
 #   subdirectory  add_subdirectory of the sources
 #   dlopen        opened late and closed early, by Python's ctypes
@@ -119,6 +120,20 @@ part_find() {
   for name in by_shared by_static by_cxx; do
     runs "$scratch/build/$name"
   done
+}
+
+part_cxx() {
+  need c++
+  {
+    (cd "$prefix/include" && printf '#include <%s>\n' danpool/*.h)
+    # A volatile table: the linker has to find every name.
+    printf '#include <cstdio>\ntypedef void (*function)();\nfunction volatile all[] = {\n'
+    declared | sed 's/.*/    reinterpret_cast<function>(\&&),/'
+    printf '};\nint main()\n{\n    std::printf("good %%zu\\n", sizeof all / sizeof *all);\n}\n'
+  } >"$scratch/all.cpp"
+  quiet c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -I"$prefix/include" \
+    "$scratch/all.cpp" -L"$libdir" -ldanpool -o "$scratch/all"
+  runs "$scratch/all"
 }
 
 part_pkgconfig() {
