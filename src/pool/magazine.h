@@ -119,6 +119,10 @@ struct magazine_layer {
  * By the layer's slot; where the thread has no set, and in slot 0, the set whose magazines are all
  * absent, neither with a block to give nor with room for one.  A slot is given to a new layer only
  * after the old one has been taken out of every thread's table.
+ *
+ * Initial-exec: an access costs no call, in libdanpool.so neither.  Opened late (dlopen), that
+ * takes from the little room that glibc keeps for it, so nothing large may become thread-local here
+ * (tests/package looks at the size).
  */
 extern _Thread_local magazine_set *magazine_sets[MAGAZINE_SLOTS]
     __attribute__((tls_model("initial-exec")));

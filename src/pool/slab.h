@@ -74,7 +74,7 @@ struct dp_buf {
     uint8_t size_class;
     uint8_t unused[5];
 };
-_Static_assert(sizeof(dp_buf) == 64, "a descriptor is one cache line");
+_Static_assert(sizeof(void *) != 8 || sizeof(dp_buf) == 64, "a descriptor is one cache line");
 
 typedef struct slab slab;
 
