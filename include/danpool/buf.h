@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <danpool/status.h>
 #include <danpool/tier.h>
@@ -123,7 +122,7 @@ DP_API void dp_put(dp_buf *buf);
 DP_API inline void *dp_buf_data(const dp_buf *buf)
 {
     void *data;
-    memcpy(&data, (const char *)(const void *)buf + DP_BUF_DATA_OFFSET, sizeof data);
+    __builtin_memcpy(&data, (const char *)(const void *)buf + DP_BUF_DATA_OFFSET, sizeof data);
     return data;
 }
 
@@ -131,7 +130,8 @@ DP_API inline void *dp_buf_data(const dp_buf *buf)
 DP_API inline size_t dp_buf_size(const dp_buf *buf)
 {
     uint32_t size_bytes;
-    memcpy(&size_bytes, (const char *)(const void *)buf + DP_BUF_SIZE_OFFSET, sizeof size_bytes);
+    __builtin_memcpy(&size_bytes, (const char *)(const void *)buf + DP_BUF_SIZE_OFFSET,
+                     sizeof size_bytes);
     return size_bytes;
 }
 
