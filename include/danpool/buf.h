@@ -69,6 +69,10 @@ typedef struct dp_request {
 
 #define DP_SIZE_BYTES_MAX ((size_t)1 << 31)
 
+/* The two halves of dp_get(), not for programs.  The first one's NULL means: ask the second. */
+DP_API dp_buf *dp_get_quick(dp_pool *pool, size_t size_bytes, unsigned row);
+DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out);
+
 /*
  * Takes a block of at least request->size_bytes from the first tier of the matching rule that can
  * serve it.  The content is undefined.
@@ -81,13 +85,6 @@ typedef struct dp_request {
  *
  * The part of it that looks at the request is inline, so that a request of constants costs nothing.
  */
-DP_API inline dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out);
-
-/* The two halves of dp_get(), not called by programs.  The first one's NULL means: ask the second.
- */
-DP_API dp_buf *dp_get_quick(dp_pool *pool, size_t size_bytes, unsigned row);
-DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out);
-
 DP_API inline dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
     unsigned kind = request->kind;
