@@ -13,9 +13,9 @@ dir=${1:-$self_dir/../src/pool}
 rungs=(
   "list os cuda_driver pmem_file pmem_index"
   "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
-  "size_class slab slab_state slab_check"
-  "magazine router evict stats"
-  "pool_internal pool_state buf cache_internal cache_table cache_room cache"
+  "size_class slab slab_state slab_check slab_walk"
+  "magazine router evict stats lease"
+  "pool_internal pool_state buf lifecycle cache_internal cache_table cache_room cache"
   "pool"
 )
 

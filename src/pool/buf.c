@@ -40,6 +40,11 @@ static dp_pool *pool_of(const dp_buf *buf)
     return slab_pool_of(buf);
 }
 
+dp_pool *buf_pool(const dp_buf *buf)
+{
+    return pool_of(buf);
+}
+
 /* ---- getting ---- */
 
 dp_status buf_request_check(const dp_request *request)
@@ -58,17 +63,20 @@ static inline size_t buf_host_bytes(const dp_buf *buf)
     return buf->host == NULL ? 0 : buf->capacity_bytes;
 }
 
-/* A block becomes a held buffer.  Relaxed: handing it to another thread is the caller's to order.
+/*
+ * A block becomes a held buffer.  Handing it to another thread is the caller's to order.  The
+ * references come last, and by a release: whoever reads them and then the epoch, as the watch over
+ * escapes does, reads the epoch of this life or of a later one, never that of a life before.
  */
 static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes, unsigned row,
                              void *site)
 {
-    atomic_store_explicit(&buf->references, 1, memory_order_relaxed);
     buf->size_bytes = (uint32_t)size_bytes;
     atomic_store_explicit(&buf->row, (uint8_t)row, memory_order_relaxed);
     atomic_store_explicit(&buf->epoch, atomic_load_explicit(&pool->epoch, memory_order_relaxed),
                           memory_order_relaxed);
     atomic_store_explicit(&buf->site, site, memory_order_relaxed);
+    atomic_store_explicit(&buf->references, 1, memory_order_release);
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
 }
 
@@ -166,6 +174,8 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .capacity_bytes = (uint32_t)args->region.size_bytes,
                  .tier = (uint8_t)args->tier,
                  .row = (uint8_t)router_row(args->kind, DP_PRIORITY_LOW, 0),
+                 .epoch = atomic_load_explicit(&pool->epoch, memory_order_relaxed),
+                 .site = __builtin_return_address(0),
                  .flags = BUF_WRAP,
                  .host = args->region.host,
                  .device = args->region.device},
@@ -202,6 +212,8 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 /* The last reference is gone. */
 static void buf_recycle(dp_buf *buf)
 {
+    if ((buf->flags & BUF_LEASE) != 0)
+        lease_end(&pool_of(buf)->life.leases, buf);
     if ((buf->flags & BUF_WRAP) != 0) {
         wrapped_free(buf);
         return;

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include <danpool/cache.h>
+#include <danpool/lifecycle.h>
 
 #include "pool/evict.h"
 #include "pool/pool_internal.h"

@@ -22,6 +22,7 @@ void cache_host_attach(dp_cache *cache, cache_entry *entry, dp_buf *buf)
 {
     DP_ASSERT(entry->buf == NULL);
     entry->buf = buf;
+    dp_buf_expect_long(buf); /* to be kept is what it is for */
     evict_add(&cache->host, &entry->host_node, entry->priority, entry->size_bytes);
     cache->stats.entries[dp_buf_tier(buf)]++;
     cache->stats.bytes[dp_buf_tier(buf)] += entry->size_bytes;

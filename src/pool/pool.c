@@ -179,11 +179,13 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
 
 static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_pool **out)
 {
+    life_init(&pool->life);
     dp_status status = tiers_limit(config, pool);
     if (status == DP_OK)
         status = pool_build(pool, config);
     if (status != DP_OK) {
         tiers_close(pool->tiers);
+        life_destroy(&pool->life);
         os_free(pool);
         return status;
     }
@@ -236,6 +238,7 @@ void dp_pool_destroy(dp_pool *pool)
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
+    life_destroy(&pool->life);
     os_free(pool);
 }
 

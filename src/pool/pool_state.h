@@ -7,6 +7,7 @@
 #ifndef DP_POOL_POOL_STATE_H
 #define DP_POOL_POOL_STATE_H
 
+#include "pool/lifecycle.h"
 #include "pool/magazine.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
@@ -25,6 +26,7 @@
 struct dp_pool {
     magazine_layer magazines;
     _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
+    life life;
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */

@@ -22,7 +22,8 @@
 
 /*
  * A request's kind, priority and need in one small number, two bits each, which a descriptor keeps
- * and the table of the short way is indexed by.  dp_get() in the public header makes it too.
+ * and the table of the short way is indexed by.  dp_get() in the public header makes it too.  The
+ * two bits above are the buffer's state while it is held (lifecycle.c); a get writes 0 there.
  */
 #define ROUTER_ROWS 64u
 

@@ -36,6 +36,7 @@ dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
     if (self->block_bytes_max > SLAB_BLOCK_BYTES_MAX)
         self->block_bytes_max = SLAB_BLOCK_BYTES_MAX;
     os_mutex_init(&self->lock);
+    list_init(&self->regions);
     list_init(&self->open);
     list_init(&self->full);
     list_init(&self->huge);
@@ -76,6 +77,7 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
     DP_ASSERT(start % self->alignment_bytes == 0);
     list_init(&region->link);
     list_init(&region->runs);
+    list_push_back(&self->regions, &region->age_link);
     self->stats.capacity_bytes += region->memory.size_bytes;
     *out = region;
     return DP_OK;
@@ -84,6 +86,8 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
 static void region_give_back(slab *self, slab_region *region)
 {
     DP_ASSERT(list_is_empty(&region->runs));
+    slab_walk_pass_region(self, region);
+    list_remove(&region->age_link);
     list_remove(&region->link);
     self->stats.region_calls++;
     self->stats.capacity_bytes -= region->memory.size_bytes;
@@ -98,6 +102,7 @@ static void kept_give_back(slab *self, slab_region *region)
     slab_run *run = LIST_OF(region->runs.next, slab_run, region_link);
     self->kept_count--;
     self->kept_bytes -= region->memory.size_bytes;
+    slab_walk_pass_run(self, run);
     list_remove(&run->region_link);
     os_free(run);
     region_give_back(self, region);
@@ -311,6 +316,7 @@ static void run_end(slab *self, slab_run *run)
 {
     slab_region *region = run->region;
     if (run->unit_bits != 0) {
+        slab_walk_pass_run(self, run);
         list_remove(&run->link);
         list_remove(&run->region_link);
         units_give_back(self, region, run->unit_bits);

@@ -41,10 +41,11 @@
  * Bits of dp_buf.flags.  A block whose flags are 0 takes the short way through get and put; any bit
  * sends it the long way, where what the bit means is seen to.
  */
-#define BUF_FRESH 1u /* has never been handed to a caller */
-#define BUF_WRAP  2u /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK  4u /* seen by the walker */
-#define BUF_REST  8u /* on its run's free chain */
+#define BUF_FRESH 1u  /* has never been handed to a caller */
+#define BUF_WRAP  2u  /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK  4u  /* seen by the walker */
+#define BUF_REST  8u  /* on its run's free chain */
+#define BUF_LEASE 32u /* has a record in the pool's table of leases, which ends with the buffer */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
@@ -60,10 +61,10 @@ struct dp_buf {
     uint32_t magazine_bytes; /* where in a thread's set its magazine lies */
     uint8_t slot;            /* of the layer, where a thread finds its set */
     uint8_t flags;
-    _Atomic uint8_t row; /* held: kind, need and priority, see router.h */
+    _Atomic uint8_t row; /* held: kind, need, priority and state, see router.h */
     uint8_t tier;
     uint32_t capacity_bytes;
-    _Atomic uint32_t epoch; /* held: the pool's epoch at the get */
+    _Atomic uint32_t epoch; /* held: the pool's epoch at the get, see lifecycle.h */
     uint64_t device;
     slab_run *run; /* NULL for a wrapped one */
     union {
@@ -72,7 +73,8 @@ struct dp_buf {
     };
     uint16_t magazine; /* the same as an index, which names tier and class */
     uint8_t size_class;
-    uint8_t unused[5];
+    uint8_t noted; /* the walk's own, under the slab's lock: what has been said of this life */
+    uint8_t unused[4];
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(dp_buf) == 64, "a descriptor is one cache line");
 
@@ -128,6 +130,20 @@ dp_pool *slab_pool_of(const dp_buf *buf);
 const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);
 
 void slab_stats_read(slab *slab, slab_stats *out);
+
+/*
+ * The walk over every descriptor, in steps, for one walker at a time: slab_walk_begin() goes back
+ * to the start, slab_walk_step() shows up to `blocks_max` descriptors under the lock and is true
+ * while there are more.  What comes while a walk is under way may be left out; what was there from
+ * its beginning to its end is shown.
+ *
+ * `visit` may read what struct dp_buf says others than the holder may read, and write `noted`.  It
+ * calls nothing that takes a slab's lock.  False: it has had enough for this step, and is shown the
+ * same descriptor again first thing in the next.
+ */
+typedef bool slab_visit(void *user, dp_buf *buf);
+void slab_walk_begin(slab *slab);
+bool slab_walk_step(slab *slab, unsigned blocks_max, slab_visit *visit, void *user);
 
 /* Walks everything and asserts that each free block is on one list once and that the sums agree. */
 void slab_check(slab *slab);

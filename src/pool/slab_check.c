@@ -67,6 +67,10 @@ void slab_check(slab *self)
             empty += i == 0 && region->busy == 0 ? region->memory.size_bytes : 0;
         }
     }
+    size_t listed = 0;
+    LIST_EACH(node, &self->regions)
+    listed += LIST_OF(node, slab_region, age_link)->memory.size_bytes;
+    DP_ASSERT(listed == capacity);
     DP_ASSERT(live == self->stats.live_blocks);
     DP_ASSERT(capacity == self->stats.capacity_bytes);
     DP_ASSERT(empty == self->empty_bytes);

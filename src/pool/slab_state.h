@@ -7,7 +7,8 @@
  *            it is on its class's list exactly while it has a block to give
  *   region   `busy` is the disjoint union of its runs' units; it is on `full` exactly while no unit
  *            is free; a huge region has no units and one run of one block
- *   slab     capacity is the sum over open, full, huge and kept regions
+ *   slab     capacity is the sum over open, full, huge and kept regions, which are also those on
+ *            `regions`, in the order in which they came
  */
 #ifndef DP_POOL_SLAB_STATE_H
 #define DP_POOL_SLAB_STATE_H
@@ -18,7 +19,8 @@
 #define SLAB_UNITS_MAX 64u /* bits of slab_region.busy */
 
 typedef struct slab_region {
-    list_node link; /* in slab.open, .full, .huge or .kept */
+    list_node link;     /* in slab.open, .full, .huge or .kept */
+    list_node age_link; /* in slab.regions */
     list_node runs;
     tier_region memory;
     uint64_t busy;    /* units that belong to a run */
@@ -43,6 +45,13 @@ struct slab_run {
     /* the descriptors follow, aligned to 64 */
 };
 
+/* Where a walk goes on (slab_walk.c).  A region or run that ends moves it past itself. */
+typedef struct slab_place {
+    slab_region *region; /* NULL: at the end */
+    slab_run *run;       /* NULL: at the region's first */
+    uint32_t index;
+} slab_place;
+
 struct slab {
     pthread_mutex_t lock;
     dp_tier *tier;
@@ -52,6 +61,8 @@ struct slab {
     size_t region_bytes;
     size_t unit_bytes;
     size_t block_bytes_max; /* larger ones are huge */
+    list_node regions;
+    slab_place walk;
     list_node open;
     list_node full;
     list_node huge; /* out */
@@ -78,6 +89,29 @@ static inline bool run_has_block(const slab_run *run)
 static inline slab_region *region_of(list_node *node)
 {
     return LIST_OF(node, slab_region, link);
+}
+
+/* Before a run leaves its region, or a region the slab. */
+static inline void slab_walk_pass_region(slab *self, const slab_region *region)
+{
+    if (self->walk.region != region)
+        return;
+    list_node *next = region->age_link.next;
+    self->walk = (slab_place){
+        .region = next == &self->regions ? NULL : LIST_OF(next, slab_region, age_link)};
+}
+
+static inline void slab_walk_pass_run(slab *self, const slab_run *run)
+{
+    if (self->walk.run != run)
+        return;
+    list_node *next = run->region_link.next;
+    if (next == &run->region->runs) {
+        slab_walk_pass_region(self, run->region);
+        return;
+    }
+    self->walk.run = LIST_OF(next, slab_run, region_link);
+    self->walk.index = 0;
 }
 
 /* `count` ones; count is 1 .. 64, and a shift by 64 is undefined. */
