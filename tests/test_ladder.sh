@@ -15,7 +15,7 @@ rungs=(
   "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
   "size_class slab slab_state slab_check slab_walk"
   "magazine router evict stats lease"
-  "pool_internal pool_state buf lifecycle cache_internal cache_table cache_room cache"
+  "pool_internal pool_state buf lifecycle prewarm object object_cache reset_check cache_internal cache_table cache_room cache"
   "pool"
 )
 

@@ -147,7 +147,7 @@ static unsigned place_of_site(const void *site)
             best_start = start;
         }
     }
-    assert_true(best < 50 && (uintptr_t)site - best_start < 1024);
+    assert_true(best < 50 && (uintptr_t)site - best_start < 4096);
     return best;
 }
 

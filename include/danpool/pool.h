@@ -67,6 +67,18 @@ DP_API dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
                                dp_tier_id tiers[DP_TIER_COUNT], size_t *rule_index);
 
 /*
+ * Warms up: takes `count` blocks of the request's class from the first tier of its rule, faults
+ * their pages in, and leaves them where gets find them: as many as this thread's magazines hold
+ * there, the rest in the depot for all threads.  Then a first message costs what a later one does.
+ * *ready gets how many blocks that were: fewer where the budget or the tier ends, or where more
+ * would not be kept (two magazines and a depot of at most 2 MiB a class).
+ *
+ * Fails as a get does when there is no block at all.  Thread safe.  The blocks count as got, put
+ * and, where they were, fresh.
+ */
+DP_API dp_status dp_prewarm(dp_pool *pool, const dp_request *request, size_t count, size_t *ready);
+
+/*
  * Returns what the calling thread keeps in its magazines to the shared depot.  Called on its own
  * at thread exit; a long-lived thread that goes idle may call it.
  */

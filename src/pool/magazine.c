@@ -523,6 +523,14 @@ void magazine_count(magazine_layer *layer, unsigned counter, uint64_t value)
     os_unlock(&layer->shared_lock);
 }
 
+size_t magazine_rest_max(const magazine_layer *layer, dp_tier_id tier, unsigned size_class)
+{
+    const magazine_depot *depot = &layer->depots[layer->first[tier] + size_class];
+    if (depot->capacity == 0)
+        return slab_rest_max(layer->slabs[tier], size_class);
+    return depot->capacity * ((size_t)depot->full_max + 2);
+}
+
 void magazine_flush(magazine_layer *layer)
 {
     magazine_set *set = magazine_set_mine(layer);

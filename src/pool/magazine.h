@@ -205,6 +205,12 @@ typedef enum magazine_counter {
 
 void magazine_count(magazine_layer *layer, unsigned counter, uint64_t value);
 
+/*
+ * How many free blocks of a class can rest where a get finds them touched: in one thread's
+ * magazines and the depot, or, of a class that has none, in the slab.
+ */
+size_t magazine_rest_max(const magazine_layer *layer, dp_tier_id tier, unsigned size_class);
+
 /* ---- the layer ---- */
 
 /* `slabs` are borrowed and bound to the layer; an entry may be NULL.  DP_ERR_NOMEM. */

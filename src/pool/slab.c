@@ -423,6 +423,15 @@ void slab_put(slab *self, dp_buf *const blocks[], unsigned count)
     os_unlock(&self->lock);
 }
 
+size_t slab_rest_max(const slab *self, unsigned size_class)
+{
+    size_t block_bytes = size_class_bytes(size_class);
+    if (block_bytes <= self->block_bytes_max)
+        return self->region_bytes / block_bytes; /* one empty region stays */
+    size_t count = SLAB_HUGE_KEPT_BYTES_MAX / os_align_up(block_bytes, HUGE_ROUND_BYTES);
+    return count < SLAB_HUGE_KEPT_MAX ? count : SLAB_HUGE_KEPT_MAX;
+}
+
 void slab_trim(slab *self)
 {
     os_lock(&self->lock);

@@ -120,6 +120,9 @@ dp_status slab_get(slab *slab, unsigned size_class, unsigned want, dp_buf *block
 /* Takes back `count` blocks of any classes of this slab.  Cannot fail. */
 void slab_put(slab *slab, dp_buf *const blocks[], unsigned count);
 
+/* How many blocks of a class stay in memory of ours when all of them are put. */
+size_t slab_rest_max(const slab *slab, unsigned size_class);
+
 /* Gives every region that holds no block back to the tier, kept ones too. */
 void slab_trim(slab *slab);
 
