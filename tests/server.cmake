@@ -19,6 +19,7 @@ endif()
 if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_room LINK dp_server_core)
   dp_test(test_media LINK dp_server_core)
+  dp_test(test_escapes LINK dp_server_core)
 endif()
 
 # Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60.  fuzz_config wants

@@ -17,7 +17,7 @@ dp_status backend_axes_make(render_task *task, const surface *source, const surf
     const dp_request request = {.size_bytes = x_bytes + y_bytes, .need = DP_NEED_HOST};
     backend_axes axes = {.y_offset_bytes = x_bytes};
 
-    const dp_status status = dp_get(task->pool, &request, &axes.memory);
+    const dp_status status = task_get(task, &request, &axes.memory);
     if (status != DP_OK) {
         return task_fail(task, status, "no memory to scale the picture");
     }
@@ -47,7 +47,7 @@ static dp_status resize(backend *b, render_task *task, const surface *source, co
     }
     const dp_request request = {.size_bytes = resize_cpu_scratch_bytes(&axes.x, &axes.y),
                                 .need = DP_NEED_HOST};
-    status = dp_get(task->pool, &request, &scratch);
+    status = task_get(task, &request, &scratch);
     if (status == DP_OK) {
         const resize_args args = {.x = &axes.x,
                                   .y = &axes.y,

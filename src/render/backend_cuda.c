@@ -29,7 +29,7 @@ static dp_status take_parts(render_task *task, const size_t sizes[PART_COUNT],
                                     .kind = DP_KIND_SURFACE,
                                     .priority = DP_PRIORITY_NORMAL,
                                     .need = DP_NEED_DEVICE};
-        status = dp_get(task->pool, &request, &parts[i]);
+        status = task_get(task, &request, &parts[i]);
     }
     return status;
 }

@@ -187,7 +187,7 @@ static dp_status read_frame(gif_decoder *d)
         return status;
     }
     const dp_request request = {.size_bytes = (size_t)d->gif->Image.Width, .need = DP_NEED_HOST};
-    status = dp_get(d->base.task->pool, &request, &d->line);
+    status = task_get(d->base.task, &request, &d->line);
     if (status == DP_OK) {
         status = surface_take(d->base.task, d->base.info.width, d->base.info.height, &d->out);
     }

@@ -194,7 +194,7 @@ static dp_status take_surface(jpeg_decoder *d)
         return status;
     }
     const dp_request request = {.size_bytes = surface_stride_bytes(&d->out), .need = DP_NEED_HOST};
-    return dp_get(task->pool, &request, &d->row);
+    return task_get(task, &request, &d->row);
 }
 
 static dp_status decode_jpeg(decoder *base, uint32_t width, uint32_t height, surface *out)

@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include <danpool/lifecycle.h>
+
 #include "pool/os.h"
 #include "render/codec.h"
 #include "render/pipeline.h"
@@ -41,6 +43,7 @@ static void count(atomic_uint_fast64_t *counter, uint64_t by)
 static void finish(dp_render *render, const queue_job *job, dp_status status, const char *message,
                    const dp_render_result *result)
 {
+    (void)dp_buf_advance(job->job.source, DP_BUF_RECYCLED);
     dp_put(job->job.source);
     count(status == DP_OK ? &render->done_ok : &render->done_failed, 1);
     job->job.done(job->job.user, status, message, status == DP_OK ? result : NULL);
@@ -54,6 +57,8 @@ static void run_job(dp_render *render, const queue_job *job)
                         .input_pixels_max = render->config.input_pixels_max};
     dp_render_result result = {0};
     dp_status status = DP_OK;
+    /* Refused where the same bytes are in two jobs, or are the caller's own to count. */
+    (void)dp_buf_advance(job->job.source, DP_BUF_RENDERING);
 
     if (task_is_late(&task)) {
         status = task_fail(&task, DP_ERR_TIMEOUT, "waited too long for a renderer");
@@ -210,6 +215,7 @@ dp_status dp_render_submit(dp_render *render, const dp_render_job *job)
     }
     /* Taken and counted first: a worker may be done with the job before the push returns. */
     dp_ref(job->source);
+    (void)dp_buf_advance(job->source, DP_BUF_QUEUED);
     count(&render->submitted, 1);
     status = render_queue_push(render->queue, &queued);
     if (status != DP_OK) {

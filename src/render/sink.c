@@ -19,7 +19,7 @@ static dp_status take(sink *s, size_t size_bytes, dp_buf **out)
                                 .kind = DP_KIND_ENCODED,
                                 .priority = DP_PRIORITY_NORMAL,
                                 .need = DP_NEED_HOST};
-    const dp_status status = dp_get(s->task->pool, &request, out);
+    const dp_status status = task_get(s->task, &request, out);
     if (status != DP_OK) {
         return task_fail(s->task, status, "no memory for the encoded picture");
     }
@@ -89,6 +89,7 @@ dp_status sink_finish(sink *s, dp_buf **out)
         }
     }
     dp_buf_set_size(s->buf, s->size_bytes);
+    dp_buf_unlease(s->buf); /* it outlives the job */
     *out = s->buf;
     s->buf = NULL;
     return DP_OK;

@@ -19,7 +19,7 @@ dp_status surface_take(render_task *task, uint32_t width, uint32_t height, surfa
                                 .priority = DP_PRIORITY_NORMAL,
                                 .need = DP_NEED_HOST};
     dp_buf *buf;
-    const dp_status status = dp_get(task->pool, &request, &buf);
+    const dp_status status = task_get(task, &request, &buf);
     if (status != DP_OK) {
         return task_fail(task, status, "no memory for a surface of %u x %u pixels", width, height);
     }

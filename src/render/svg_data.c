@@ -84,7 +84,7 @@ dp_status svg_data_pixels(render_task *task, const char *base64, uint64_t *pixel
 {
     const dp_request request = {.size_bytes = strlen(base64) / 4 * 3 + 4, .need = DP_NEED_HOST};
     dp_buf *buf;
-    dp_status status = dp_get(task->pool, &request, &buf);
+    dp_status status = task_get(task, &request, &buf);
     if (status != DP_OK) {
         return task_fail(task, status, "no memory to read an embedded picture");
     }

@@ -324,7 +324,7 @@ static void XMLCALL on_text(void *user, const XML_Char *text, int length)
     }
     if (g->style == NULL) {
         const dp_request request = {.size_bytes = SVG_STYLE_BYTES_MAX + 1, .need = DP_NEED_HOST};
-        const dp_status status = dp_get(g->task->pool, &request, &g->style);
+        const dp_status status = task_get(g->task, &request, &g->style);
         if (status != DP_OK) {
             refuse(g, status, "no memory to read the svg's styles");
             return;

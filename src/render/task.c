@@ -10,6 +10,9 @@
 
 #include "pool/os.h"
 
+/* A decoder or librsvg may not ask for the time for a while. */
+#define LATE_MS_MAX 30000u
+
 dp_status task_fail(render_task *task, dp_status status, const char *format, ...)
 {
     if (task->message[0] == '\0') {
@@ -24,6 +27,19 @@ dp_status task_fail(render_task *task, dp_status status, const char *format, ...
 bool task_is_late(const render_task *task)
 {
     return task->deadline_ns != 0 && os_clock_ns() > task->deadline_ns;
+}
+
+void task_lease(const render_task *task, dp_buf *buf)
+{
+    if (task->deadline_ns == 0) {
+        return;
+    }
+    uint64_t now_ns = os_clock_ns();
+    uint64_t left_ms = task->deadline_ns > now_ns ? (task->deadline_ns - now_ns) / 1000000u : 0;
+    uint64_t lease_ms = left_ms + LATE_MS_MAX;
+    /* Without memory for it, it is watched like any other. */
+    (void)dp_buf_lease(buf, lease_ms < DP_LEASE_MS_MAX ? (uint32_t)lease_ms : DP_LEASE_MS_MAX, NULL,
+                       NULL);
 }
 
 dp_status task_check_time(render_task *task)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <danpool/lifecycle.h>
 #include <danpool/pool.h>
 
 /* Sides of a source picture; PNG and JPEG could say more, nothing that is a picture does. */
@@ -31,6 +32,22 @@ dp_status task_fail(render_task *task, dp_status status, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 
 bool task_is_late(const render_task *task);
+
+/* Gives what was got for the job a lease until its deadline, and some time to notice that. */
+void task_lease(const render_task *task, dp_buf *buf);
+
+/*
+ * As dp_get(), for a buffer that is put when the job is over.  Inline, so that the place that is
+ * remembered as the buffer's is the caller's.
+ */
+static inline dp_status task_get(const render_task *task, const dp_request *request, dp_buf **out)
+{
+    dp_status status = dp_get(task->pool, request, out);
+    if (status == DP_OK) {
+        task_lease(task, *out);
+    }
+    return status;
+}
 
 /* DP_ERR_TIMEOUT with words once the deadline has passed. */
 dp_status task_check_time(render_task *task);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <danpool/lifecycle.h>
 #include <danpool/pool.h>
 #include <danpool/stats.h>
 
@@ -159,6 +160,7 @@ void batch_ring_clear(batch_ring *ring)
 void batch_ring_push(batch_ring *ring, const room_batch *batch)
 {
     size_t bytes = dp_buf_size(batch->frame);
+    dp_buf_expect_long(batch->frame); /* in a quiet room it stays for hours */
     /* The newest always stays, even when it alone is over the bytes allowed. */
     while (ring->tail < ring->head &&
            (ring->head - ring->tail == ring->slot_count || ring->bytes + bytes > ring->bytes_max)) {

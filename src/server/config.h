@@ -25,6 +25,8 @@
     S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
+    N(pool, lease_ms, 5000, 0, 300000, "a buffer held longer is reported, 0 = none is watched")    \
+    N(pool, prewarm_messages, 512, 0, 65536, "buffers of each usual size made ready at the start") \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \

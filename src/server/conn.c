@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <danpool/lifecycle.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
@@ -43,6 +44,7 @@ static dp_buf **reply_link(dp_buf *reply)
 static void reply_push(ws_session *ws, dp_buf *reply)
 {
     *reply_link(reply) = NULL;
+    dp_buf_expect_long(reply); /* as long as the client does not read */
     if (ws->reply_tail == NULL) {
         ws->reply_head = reply;
     } else {
@@ -198,6 +200,7 @@ static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size
         start_close(ws, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
         return;
     }
+    dp_buf_expect_long(ws->partial); /* as long as the client does not go on */
     memcpy((char *)dp_buf_data(ws->partial) + ws->partial_bytes, in, size_bytes);
     ws->partial_bytes += size_bytes;
     if (whole) {

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <danpool/lifecycle.h>
+
 #include "pool/os.h"
 #include "server/assets.h"
 #include "server/metrics.h"
@@ -161,6 +163,9 @@ static int respond(struct lws *wsi, http_session *http, const http_answer *answe
     http->answer = answer->bytes;
     http->answer_bytes = http->head_only ? 0 : answer->size_bytes;
     http->answer_owner = answer->owner;
+    if (answer->owner != NULL) {
+        dp_buf_expect_long(answer->owner); /* as long as the client takes to read it */
+    }
     http->answering = true;
     if (http->close_after) {
         /* libwebsockets waits for the rest of a body before it asks for an answer; this one has to
@@ -381,6 +386,7 @@ static int expect_body(server_loop *loop, struct lws *wsi, http_session *http, h
     if (dp_get(loop->server->pool, &request, &http->body) != DP_OK) {
         return respond_error(loop, wsi, http, PROTOCOL_BUSY, "no memory just now, try again");
     }
+    dp_buf_expect_long(http->body); /* as long as the client takes to send it */
     http->close_after = false;
     http->route = route;
     http->body_bytes = 0;

@@ -34,6 +34,7 @@
 #define SEND_BUFFER_BYTES    (128 << 10)
 #define ROOM_IDLE_NS         600000000000u
 #define SERVICE_BUFFER_BYTES (32u << 10)
+#define ESCAPES_PAUSE_US     10000
 
 static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                              void *in, size_t size_bytes);
@@ -282,6 +283,15 @@ static void second_passed(lws_sorted_usec_list_t *timer)
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
 }
 
+/* A scan that has more to look at goes on soon, with whatever else there is to do between. */
+static void escapes_due(lws_sorted_usec_list_t *timer)
+{
+    server_loop *loop = lws_container_of(timer, server_loop, escape_timer);
+    bool complete = escapes_scan(loop->server);
+    lws_sul_schedule(loop->context, 0, &loop->escape_timer, escapes_due,
+                     complete ? LWS_US_PER_SEC : ESCAPES_PAUSE_US);
+}
+
 static void go_away(server_loop *loop)
 {
     loop->going_away = true;
@@ -463,6 +473,9 @@ static void *loop_run(void *user)
     atomic_store_explicit(&loop->beat_ns, os_clock_ns(), memory_order_relaxed);
     loop->flush_timer.cb = flush_due;
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
+    if (loop->index == 0 && loop->server->config.pool_lease_ms > 0) {
+        lws_sul_schedule(loop->context, 0, &loop->escape_timer, escapes_due, LWS_US_PER_SEC);
+    }
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire)) {
         if (lws_service(loop->context, 0) < 0) {
             log_error("event loop failed", "loop=%u", loop->index);
@@ -472,6 +485,7 @@ static void *loop_run(void *user)
     lws_sul_cancel(&loop->flush_timer);
     lws_sul_cancel(&loop->drain_timer);
     lws_sul_cancel(&loop->second_timer);
+    lws_sul_cancel(&loop->escape_timer);
     /* Closes what is still open; the sessions' CLOSED callbacks release views and buffers. */
     lws_context_destroy(loop->context);
     return NULL;

@@ -26,6 +26,8 @@
 
 #define RING_BYTES_MAX    (16u << 20)
 #define LOOPS_DEFAULT_MAX 8
+#define TEXT_BYTES_USUAL  112u /* a line of some 37 Chinese or 112 Latin characters */
+#define TEXT_BYTES_STEP   16u  /* no two steps skip a size class of the pool */
 
 typedef enum action {
     ACTION_SERVE,
@@ -160,6 +162,29 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/*
+ * A message's buffer holds a frame of fixed size and the text: the first messages after the start
+ * find such buffers ready, for texts from a word to a long line.  Too little memory for it is seen
+ * soon enough by others.
+ */
+static void prewarm_messages(dp_server *server)
+{
+    size_t count = (size_t)server->config.pool_prewarm_messages;
+    dp_request request = {
+        .kind = DP_KIND_TEXT, .priority = DP_PRIORITY_NORMAL, .need = DP_NEED_HOST};
+    for (size_t text_bytes = 1; count > 0 && text_bytes <= TEXT_BYTES_USUAL;
+         text_bytes += TEXT_BYTES_STEP) {
+        protocol_request message = {.text_bytes = 0};
+        size_t ready = 0;
+        request.size_bytes = protocol_text_tail_bytes_max(&message) + text_bytes;
+        if (dp_prewarm(server->pool, &request, count, &ready) != DP_OK) {
+            log_warn("buffers not made ready", "bytes=%zu", request.size_bytes);
+            break;
+        }
+    }
+    dp_pool_thread_flush(server->pool); /* this thread gets no messages: they are the loops' */
+}
+
 static dp_status open_pool(dp_server *server)
 {
     const config *settings = &server->config;
@@ -180,6 +205,7 @@ static dp_status open_pool(dp_server *server)
                      dp_status_name(info.state), info.detail);
         }
     }
+    prewarm_messages(server);
     return DP_OK;
 }
 

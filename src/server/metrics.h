@@ -32,7 +32,13 @@
     X(METRIC_MEDIA_CACHED, "media_uploads_total", "result=\"cached\"", "counter",                  \
       "Uploads by what became of them")                                                            \
     X(METRIC_MEDIA_FAILED, "media_uploads_total", "result=\"failed\"", "counter",                  \
-      "Uploads by what became of them")
+      "Uploads by what became of them")                                                            \
+    X(METRIC_ESCAPES_LOW, "escapes_total", "severity=\"low\"", "counter",                          \
+      "Buffers held longer than their lease")                                                      \
+    X(METRIC_ESCAPES_MEDIUM, "escapes_total", "severity=\"medium\"", "counter",                    \
+      "Buffers held longer than their lease")                                                      \
+    X(METRIC_ESCAPES_HIGH, "escapes_total", "severity=\"high\"", "counter",                        \
+      "Buffers held longer than their lease")
 
 typedef enum metric {
 #define METRICS_ENUM(id, family, labels, type, help) id,

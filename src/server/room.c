@@ -16,6 +16,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <danpool/lifecycle.h>
+
 #include "pool/os.h"
 #include "server/metrics.h"
 
@@ -246,6 +248,7 @@ static void history_push(dp_room *room, const room_message *message)
     }
     *slot = *message;
     dp_ref(slot->tail);
+    dp_buf_expect_long(slot->tail);
     room->history_head = (room->history_head + 1) % max;
 }
 
@@ -286,6 +289,7 @@ static void flush_locked(dp_room *room, uint64_t now_ns)
         publish(room, &batch);
         for (size_t i = 0; i < count; i++) {
             room->window_bytes -= batch_message_bytes(&room->window[start + i]);
+            (void)dp_buf_advance(room->window[start + i].tail, DP_BUF_RECYCLED);
             dp_put(room->window[start + i].tail);
         }
         start += count;
@@ -321,6 +325,7 @@ dp_status room_admit(dp_room *room, dp_buf *tail, uint64_t now_ns, room_admitted
     room_message *message = &room->window[room->window_count++];
     *message = (room_message){.seq = ++room->last_seq, .admitted_ns = now_ns, .tail = dp_ref(tail)};
     room->window_bytes += batch_message_bytes(message);
+    (void)dp_buf_advance(tail, DP_BUF_QUEUED);
     history_push(room, message);
     out->seq = message->seq;
     /* Quiet: leave at once.  Full: a longer wait would only make the same bytes later. */

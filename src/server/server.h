@@ -58,7 +58,7 @@ struct server_loop {
     _Atomic bool stop;
     _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
     protocol_parser *parser;
-    lws_sorted_usec_list_t flush_timer, drain_timer, second_timer;
+    lws_sorted_usec_list_t flush_timer, drain_timer, second_timer, escape_timer;
     flush_promise *flushes; /* a ring */
     size_t flush_capacity, flush_head, flush_count;
     room_view *views;
@@ -149,6 +149,9 @@ void conn_go_away(server_loop *loop, room_view *view);
 int http_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes);
 void http_upload_done(server_loop *loop, media_upload *upload);
+
+/* escapes.c: a piece of the scan for buffers that do not come back; true at its end. */
+bool escapes_scan(dp_server *server);
 
 /* status_page.c: bodies of /metrics, and the words of /readyz and /livez. */
 dp_status status_metrics(dp_server *server, dp_buf **out);

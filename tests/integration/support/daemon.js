@@ -3,6 +3,7 @@
  * A danpoold of the test's own: started on a free port of 127.0.0.1, watched, and always stopped.
  * DANPOOLD names the program.  What it logs is kept and shown when a test fails to start it.
  */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -23,6 +24,7 @@ const USUAL = {
   'limits.messages_per_s': 0,
   'render.workers': 1,
   'timeouts.drain_s': 2,
+  'pool.lease_ms': 1000,
 };
 
 export class Daemon {
@@ -103,8 +105,10 @@ export class Daemon {
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]) / 1024;
   }
 
-  /** Graceful: SIGTERM, and how it ended. */
+  /** Graceful: SIGTERM, and how it ended.  No buffer may have been held for too long till then. */
   async stop() {
+    const escaped = this.log.match(/.*buffer escaped.*/);
+    assert.equal(escaped, null, escaped?.[0]);
     if (this.alive) {
       this.child.kill('SIGTERM');
     }
