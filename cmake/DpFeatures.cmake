@@ -31,6 +31,23 @@ macro(dp_find name module purpose)
   endif()
 endmacro()
 
+# Finds a header that needs no library and records it: dp_find_header(NAME HEADER "what for" [DIR...]).
+# DP_<NAME>=OFF leaves it out; DP_<NAME>_INCLUDE is the directory that it is in.
+function(dp_find_header name header purpose)
+  string(TOUPPER "${name}" upper)
+  option(DP_${upper} "Use ${header} where it is found" ON)
+  if(DP_${upper})
+    find_path(DP_${upper}_INCLUDE ${header} HINTS ${ARGN})
+  endif()
+  if(NOT DP_${upper})
+    dp_feature(${name} FALSE "${purpose} (turned off)")
+  elseif(DP_${upper}_INCLUDE)
+    dp_feature(${name} TRUE "${purpose}")
+  else()
+    dp_feature(${name} FALSE "${purpose} (${header} not found)")
+  endif()
+endfunction()
+
 function(dp_features_write)
   set(rows "")
   get_property(features GLOBAL PROPERTY DP_FEATURES)

@@ -66,13 +66,36 @@ static inline dp_buf *buf_begin(dp_buf *buf, const dp_request *request)
     return buf;
 }
 
+static observed_buf observed(const dp_buf *buf)
+{
+    return (observed_buf){.tier = (dp_tier_id)buf->tier,
+                          .size_class = buf->size_class,
+                          .size_bytes = buf->size_bytes,
+                          .id = (uint64_t)(uintptr_t)buf};
+}
+
+/* A get that went the slow way is timed; one that is recorded has its put recorded, too. */
+static void get_observe(dp_buf *buf, uint64_t begun_ns, const void *site)
+{
+    observer *to = &buf->pool->observer;
+    observe_get(to, &(observed_get){.buf = observed(buf),
+                                    .begun_ns = begun_ns,
+                                    .site = site,
+                                    .kind = (dp_kind)buf->kind,
+                                    .fresh = (buf->flags & BUF_NEW) != 0});
+    if (observer_is_recording(to))
+        buf->flags |= BUF_SEEN;
+}
+
 /*
  * Tries the route's tiers the whole way down.  "Full" outranks other reasons: a caller can wait for
  * memory, but not for a tier that is not there.
  */
 static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_request *request,
-                                                      const router_route *route, dp_buf **out)
+                                                      const router_route *route, const void *site,
+                                                      dp_buf **out)
 {
+    uint64_t begun_ns = os_clock_ns();
     magazine_layer *layer = &pool->magazines;
     dp_status reason = DP_ERR_UNSUPPORTED;
     for (unsigned i = 0; i < route->count; i++) {
@@ -84,6 +107,7 @@ static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_re
             if (route->tiers[i] != route->first)
                 magazine_count(layer, MAGAZINE_FALLBACKS, 1);
             *out = buf_begin(buf, request);
+            get_observe(*out, begun_ns, site);
             return DP_OK;
         }
         magazine_count(layer, MAGAZINE_FAILED + (unsigned)tier, 1);
@@ -107,13 +131,13 @@ dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
         return buf_request_check(request);
     const router_route *route = router_find(&pool->router, request);
     magazine_set *set = magazine_set_quick(&pool->magazines);
-    if (DP_UNLIKELY(set == NULL || route->count == 0))
-        return get_slowly(pool, request, route, out);
+    if (DP_UNLIKELY(set == NULL || route->count == 0 || observer_is_recording(&pool->observer)))
+        return get_slowly(pool, request, route, __builtin_return_address(0), out);
     unsigned tier = route->tiers[0];
     magazine *mag = &set->magazines[tier][pool_class_of(pool, tier, request->size_bytes)];
     dp_buf *buf = magazine_pop(mag);
     if (DP_UNLIKELY(buf == NULL))
-        return get_slowly(pool, request, route, out);
+        return get_slowly(pool, request, route, __builtin_return_address(0), out);
     magazine_count_get(mag, buf);
     if (tier != route->first)
         stats_add(&set->counters.fallbacks, 1);
@@ -169,24 +193,36 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
     atomic_fetch_sub_explicit(&pool->wrapped_live, 1, memory_order_release);
 }
 
+static __attribute__((noinline)) void put_slowly(dp_buf *buf)
+{
+    const observed_buf put = observed(buf);
+    bool seen = (buf->flags & BUF_SEEN) != 0; /* a put without its get tells nothing */
+    buf->flags &= (uint8_t)~BUF_SEEN;
+    OS_POISON(buf->host, buf_host_bytes(buf));
+    observe_put(seen ? &buf->pool->observer : NULL, &put);
+    magazine_put(&buf->pool->magazines, buf);
+}
+
 /* The last reference is gone. */
 static inline void buf_recycle(dp_buf *buf)
 {
-    if (DP_UNLIKELY((buf->flags & BUF_WRAP) != 0)) {
-        wrapped_free(buf);
+    if (DP_UNLIKELY((buf->flags & (BUF_WRAP | BUF_SEEN)) != 0)) {
+        if ((buf->flags & BUF_WRAP) != 0)
+            wrapped_free(buf);
+        else
+            put_slowly(buf);
         return;
     }
-    OS_POISON(buf->host, buf_host_bytes(buf));
-    magazine_layer *layer = &buf->pool->magazines;
-    magazine_set *set = magazine_set_quick(layer);
+    magazine_set *set = magazine_set_quick(&buf->pool->magazines);
     if (DP_LIKELY(set != NULL)) {
         magazine *mag = &set->magazines[buf->tier][buf->size_class];
+        OS_POISON(buf->host, buf_host_bytes(buf));
         if (DP_LIKELY(magazine_push(mag, buf))) {
             stats_add(&mag->puts, 1);
             return;
         }
     }
-    magazine_put(layer, buf);
+    put_slowly(buf);
 }
 
 static __attribute__((noinline)) void put_shared(dp_buf *buf)

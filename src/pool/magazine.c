@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+#include "pool/nvtx_mark.h"
+#include "pool/observe.h"
+
 _Thread_local magazine_slot magazine_slots[MAGAZINE_SLOTS];
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -128,9 +131,9 @@ static bool set_drain(magazine_layer *layer, magazine_set *set, dp_tier_id tier)
     return any;
 }
 
-/* Refills an empty loaded magazine and pops. */
-static dp_status set_refill(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
-                            unsigned size_class, dp_buf **out)
+/* The work of set_refill(). */
+static dp_status refill(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
+                        unsigned size_class, dp_buf **out)
 {
     magazine *mag = &set->magazines[tier][size_class];
     magazine_depot *depot = &layer->depots[tier][size_class];
@@ -155,6 +158,17 @@ static dp_status set_refill(magazine_layer *layer, magazine_set *set, dp_tier_id
     return DP_OK;
 }
 
+/* Refills an empty loaded magazine and pops. */
+static dp_status set_refill(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
+                            unsigned size_class, dp_buf **out)
+{
+    nvtx_push(NVTX_REFILL, NVTX_CATEGORY(tier), size_class_bytes(size_class));
+    dp_status status = refill(layer, set, tier, size_class, out);
+    nvtx_pop();
+    observe_refill(tier, size_class, status);
+    return status;
+}
+
 static dp_status set_get(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
                          unsigned size_class, dp_buf **out)
 {
@@ -167,12 +181,16 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, dp_tier_id ti
             bool drained = set_drain(layer, set, tier);
             if (atomic_load_explicit(&layer->depot_chains[tier], memory_order_relaxed) != 0)
                 drained = depots_drain(layer, tier) || drained;
-            if (drained)
+            if (drained) {
+                observe_reclaim(layer->observer, tier);
                 status = set_refill(layer, set, tier, size_class, &buf);
+            }
         }
         if (status != DP_OK)
             return status;
     }
+    if ((buf->flags & BUF_USED) != 0)
+        buf->flags &= (uint8_t)~BUF_NEW;
     magazine_count_get(mag, buf);
     *out = buf;
     return DP_OK;

@@ -80,6 +80,7 @@ struct magazine_layer {
     list_node sets;
     pthread_mutex_t shared_lock;
     magazine_set *shared;
+    struct observer *observer; /* (or NULL) set by the pool */
 };
 
 /* ---- the calling thread's set ---- */
@@ -142,7 +143,7 @@ static inline void magazine_count_get(magazine *mag, dp_buf *buf)
 {
     stats_add(&mag->gets, 1);
     if (DP_UNLIKELY((buf->flags & BUF_USED) == 0)) {
-        buf->flags |= BUF_USED;
+        buf->flags |= BUF_USED | BUF_NEW;
         stats_add(&mag->fresh, 1);
     }
 }

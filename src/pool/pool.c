@@ -128,9 +128,14 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     dp_status status = router_create(rules, rule_count, &facts, &pool->router);
     if (status != DP_OK)
         return status;
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        if (pool->tiers[id] != NULL)
+            pool->tiers[id]->observer = &pool->observer;
+    }
     status = slabs_create(pool, facts.usable);
     if (status == DP_OK)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
+    pool->magazines.observer = &pool->observer;
     if (status != DP_OK) {
         slabs_destroy(pool);
         router_destroy(&pool->router);
@@ -142,9 +147,12 @@ static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_poo
 {
     dp_status status = tiers_limit(config, pool);
     if (status == DP_OK)
+        status = observer_init(&pool->observer);
+    if (status == DP_OK)
         status = pool_build(pool, config);
     if (status != DP_OK) {
         tiers_close(pool->tiers);
+        observer_destroy(&pool->observer);
         os_free(pool);
         return status;
     }
@@ -198,6 +206,7 @@ void dp_pool_destroy(dp_pool *pool)
     slabs_destroy(pool); /* asserts that every block came back */
     router_destroy(&pool->router);
     tiers_close(pool->tiers);
+    observer_destroy(&pool->observer);
     os_free(pool);
 }
 

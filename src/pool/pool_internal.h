@@ -12,6 +12,9 @@
 /* The opened tier, NULL when it is absent.  Lives as long as the pool. */
 dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 
+/* Where the pool's slow paths tell what they do; as long as the pool. */
+struct observer *pool_observer(dp_pool *pool);
+
 /* Called when the last reference to a wrapped buffer goes, on the thread that put it. */
 typedef void buf_release(void *user, uint64_t cookie);
 

@@ -8,11 +8,13 @@
 #define DP_POOL_POOL_STATE_H
 
 #include "pool/magazine.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 
 struct dp_pool {
     router router;
+    observer observer;
     magazine_layer magazines;
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];

@@ -38,10 +38,12 @@
 #define SLAB_HUGE_KEPT_BYTES_MAX ((size_t)64 << 20)
 
 /* Bits of dp_buf.flags. */
-#define BUF_USED 1u /* has been handed to a caller before */
-#define BUF_WRAP 2u /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK 4u /* seen by the walker */
-#define BUF_REST 8u /* on its run's free chain */
+#define BUF_USED 1u  /* has been handed to a caller before */
+#define BUF_WRAP 2u  /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK 4u  /* seen by the walker */
+#define BUF_REST 8u  /* on its run's free chain */
+#define BUF_SEEN 16u /* its put is to be recorded */
+#define BUF_NEW  32u /* its first get was the last one that the slow way saw */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;

@@ -7,6 +7,9 @@
  * 2) cuts them.  Decorators (tier_fault.c, tier_limit.c) are tiers that hold another one. Regions
  * are got and put under the slab's lock of that tier, never concurrently; copies and the store's
  * calls may come from any thread at once.
+ *
+ * The pool sets `observer` on the outermost tier, decorators and all, so that a call is told once,
+ * with what its caller waited for.
  */
 #ifndef DP_POOL_TIER_H
 #define DP_POOL_TIER_H
@@ -77,6 +80,7 @@ struct dp_tier {
     const tier_ops *ops;
     dp_tier_info info;
     size_t region_bytes_default; /* what the slab asks for when it needs more */
+    struct observer *observer;   /* (or NULL) is told of every call through the functions below */
 };
 
 typedef struct tier_open_args {
