@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 0: see observe.h.
+ * Rung 0: from an event to the histogram it counts in, the recording and the probe; see observe.h.
  */
 #include "pool/observe.h"
 

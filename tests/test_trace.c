@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recordings: what is in them, what falls out, and that a snapshot of a running one is whole.
+ *
+ * Threads report by a return value or an assertion of the pool's, since cmocka knows the main
+ * thread only.
+ */
+#include "cm.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <danpool/cache.h>
+#include <danpool/trace.h>
+
+#include "pool/observe.h"
+#include "pool/trace_file.h"
+#include "pool_rig.h"
+
+/* What the pool has recorded; cleared by the caller. */
+static trace_file recorded(dp_pool *pool)
+{
+    trace_file file;
+    assert_int_equal(trace_file_from(&pool_observer(pool)->trace, &file), DP_OK);
+    return file;
+}
+
+static size_t count_of(const trace_file *file, dp_trace_event type)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < file->event_count; i++)
+        count += file->events[i].type == (uint8_t)type;
+    return count;
+}
+
+/* The n-th event of a type, from 0. */
+static const trace_event *nth(const trace_file *file, dp_trace_event type, size_t n)
+{
+    for (size_t i = 0; i < file->event_count; i++) {
+        if (file->events[i].type == (uint8_t)type && n-- == 0)
+            return &file->events[i];
+    }
+    fail_msg("no such event");
+    return NULL;
+}
+
+static dp_trace_stats stats_of(dp_pool *pool)
+{
+    dp_trace_stats stats;
+    dp_trace_stats_read(pool, &stats);
+    return stats;
+}
+
+/* ---- what is recorded ---- */
+
+static void without_a_recording_nothing_is_recorded(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 100));
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    assert_true(stats_of(rig.pool).running);
+    dp_trace_stop(rig.pool);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 100));
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.event_count, 0);
+    assert_false(stats_of(rig.pool).running);
+    assert_int_equal(stats_of(rig.pool).recorded, 0);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void a_get_and_its_put_are_recorded_with_what_they_were(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_buf *buf = rig_get(rig.pool, DP_KIND_TEXT, 1000);
+    dp_put(dp_ref(buf)); /* not the last reference: no event */
+    dp_buf_set_size(buf, 7);
+    dp_put(buf);
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(count_of(&file, DP_TRACE_GET), 1);
+    assert_int_equal(count_of(&file, DP_TRACE_PUT), 1);
+    assert_int_equal(count_of(&file, DP_TRACE_TIER_CALL), 1); /* the region it is cut from */
+    const trace_event *get = nth(&file, DP_TRACE_GET, 0);
+    assert_int_equal(get->tier, DP_TIER_PINNED);
+    assert_int_equal(get->size_bytes, 1000);
+    assert_int_equal(get->detail, TRACE_GET_FRESH | DP_KIND_TEXT << TRACE_GET_KIND_SHIFT);
+    assert_true(get->duration_ns > 0);
+    const trace_event *put = nth(&file, DP_TRACE_PUT, 0);
+    assert_true(put->id == get->id);
+    assert_int_equal(put->size_bytes, 7);
+    assert_int_equal(put->size_class, get->size_class);
+    assert_int_equal(put->thread, get->thread);
+    const trace_event *call = nth(&file, DP_TRACE_TIER_CALL, 0);
+    assert_int_equal(call->detail, TRACE_CALL_REGION_GET);
+    assert_int_equal(call->size_bytes, rig.counts[DP_TIER_PINNED].bytes_out);
+    assert_true(call->time_ns <= get->time_ns && get->time_ns <= put->time_ns);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static __attribute__((noinline)) dp_buf *get_here(dp_pool *pool)
+{
+    dp_request request = {.size_bytes = 64};
+    dp_buf *buf = NULL;
+    assert_int_equal(dp_get(pool, &request, &buf), DP_OK);
+    return buf;
+}
+
+static __attribute__((noinline)) dp_buf *get_there(dp_pool *pool)
+{
+    dp_request request = {.size_bytes = 65};
+    dp_buf *buf = NULL;
+    assert_int_equal(dp_get(pool, &request, &buf), DP_OK);
+    return buf;
+}
+
+static void a_call_site_is_an_address_in_the_module_that_called(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_put(get_here(rig.pool));
+    dp_put(get_there(rig.pool));
+    dp_put(get_here(rig.pool));
+    trace_file file = recorded(rig.pool);
+    uint64_t here = nth(&file, DP_TRACE_GET, 0)->site;
+    uint64_t there = nth(&file, DP_TRACE_GET, 1)->site;
+    assert_true(here == nth(&file, DP_TRACE_GET, 2)->site);
+    assert_true(here - (uint64_t)(uintptr_t)get_here < 4096);
+    assert_true(there - (uint64_t)(uintptr_t)get_there < 4096);
+    const trace_module *module = trace_file_module(&file, here);
+    assert_non_null(module);
+    assert_ptr_equal(module, trace_file_module(&file, there));
+    assert_non_null(strstr(module->path, "test_trace"));
+    assert_null(trace_file_module(&file, 1));
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void a_get_says_whether_its_block_was_used_before(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    /* One block's life was fast so far; whatever it was then, it is used now. */
+    dp_buf *first = rig_get(rig.pool, DP_KIND_OTHER, 64);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    dp_put(first);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_buf *bufs[4];
+    for (unsigned i = 0; i < 4; i++)
+        bufs[i] = rig_get(rig.pool, DP_KIND_OTHER, 64);
+    for (unsigned i = 0; i < 4; i++)
+        dp_put(bufs[i]);
+    for (unsigned i = 0; i < 3; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    trace_file file = recorded(rig.pool);
+    unsigned fresh = 0;
+    for (unsigned i = 0; i < 7; i++)
+        fresh += nth(&file, DP_TRACE_GET, i)->detail & TRACE_GET_FRESH;
+    assert_int_equal(fresh, 2);
+    dp_stats stats;
+    dp_stats_read(rig.pool, &stats);
+    assert_int_equal(stats.tiers[DP_TIER_HOST].fresh,
+                     4); /* the counters agree: 2 before, 2 in it */
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void a_put_whose_get_was_not_recorded_is_not_either(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_buf *small = rig_get(rig.pool, DP_KIND_OTHER, 64);
+    dp_buf *large = rig_get(rig.pool, DP_KIND_OTHER, 100000); /* its put is slow anyway */
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_put(small);
+    dp_put(large);
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(count_of(&file, DP_TRACE_PUT), 0);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void what_a_full_tier_takes_back_is_recorded(void **state)
+{
+    (void)state;
+    static const size_t bytes_max[DP_TIER_COUNT] = {[DP_TIER_HOST] = 512 << 10,
+                                                    [DP_TIER_PINNED] = SIZE_MAX,
+                                                    [DP_TIER_HBM] = SIZE_MAX,
+                                                    [DP_TIER_PMEM] = SIZE_MAX};
+    pool_rig rig = {0};
+    pool_rig_open(&rig, bytes_max);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 1000)); /* rests in a magazine, in a region */
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 500 << 10));
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(count_of(&file, DP_TRACE_RECLAIM), 1);
+    assert_int_equal(nth(&file, DP_TRACE_RECLAIM, 0)->tier, DP_TIER_HOST);
+    assert_int_equal(count_of(&file, DP_TRACE_TIER_CALL), rig.counts[DP_TIER_HOST].calls);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void what_the_cache_evicts_is_recorded(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_cache *cache = NULL;
+    dp_cache_config config = {.host_bytes_max = 10000};
+    assert_int_equal(dp_cache_create(rig.pool, &config, &cache), DP_OK);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        dp_cache_entry entry = {.buf = rig_get(rig.pool, DP_KIND_OTHER, 4000),
+                                .priority = DP_PRIORITY_NORMAL};
+        dp_cache_key key = {.bytes = {(uint8_t)i}};
+        assert_int_equal(dp_cache_insert(cache, &key, &entry, NULL), DP_OK);
+        dp_put(entry.buf);
+    }
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(count_of(&file, DP_TRACE_EVICT), 3);
+    const trace_event *event = nth(&file, DP_TRACE_EVICT, 0);
+    assert_int_equal(event->tier, DP_TIER_HOST);
+    assert_int_equal(event->size_bytes, 4000);
+    assert_int_equal(event->detail, DP_PRIORITY_NORMAL);
+    trace_file_clear(&file);
+    dp_cache_destroy(cache);
+    pool_rig_close(&rig);
+}
+
+static void moves_and_changes_of_health_are_recorded(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    observe_migrate(pool_observer(rig.pool), DP_TIER_HBM, DP_TIER_HOST, 12345);
+    observe_health(pool_observer(rig.pool), DP_TIER_HBM, 17, 1, 2);
+    observe_health(NULL, DP_TIER_HBM, 17, 1, 2); /* nobody to tell */
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.event_count, 2);
+    assert_int_equal(file.events[0].tier, DP_TIER_HBM);
+    assert_int_equal(file.events[0].detail, DP_TIER_HOST);
+    assert_int_equal(file.events[0].size_bytes, 12345);
+    assert_int_equal(file.events[1].type, DP_TRACE_HEALTH);
+    assert_int_equal(file.events[1].size_class, 17);
+    assert_int_equal(file.events[1].detail, 0x12);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+/* ---- starting, stopping, losing ---- */
+
+static void a_second_start_is_refused_and_a_new_one_forgets(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 1u << 24), DP_ERR_INVALID);
+    assert_int_equal(dp_trace_start(rig.pool, 10), DP_OK);
+    assert_int_equal(dp_trace_start(rig.pool, 10), DP_ERR_EXISTS);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    dp_trace_stop(rig.pool);
+    dp_trace_stop(rig.pool);
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(count_of(&file, DP_TRACE_GET), 1); /* stopped is not forgotten */
+    trace_file_clear(&file);
+    assert_int_equal(dp_trace_start(rig.pool, 10), DP_OK);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 65));
+    file = recorded(rig.pool);
+    assert_int_equal(file.event_count, 2);
+    assert_int_equal(file.events[0].size_bytes, 65);
+    assert_int_equal(stats_of(rig.pool).recorded, 2);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void a_full_ring_keeps_the_newest_and_counts_the_rest(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(dp_trace_start(rig.pool, 7), DP_OK);
+    for (unsigned i = 0; i < 50; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 1 + i));
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.event_count, 7);
+    assert_int_equal(file.dropped, 93);
+    assert_int_equal(file.events[6].type, DP_TRACE_PUT);
+    assert_int_equal(file.events[5].size_bytes, 50);
+    assert_int_equal(file.events[0].type, DP_TRACE_PUT);
+    assert_int_equal(stats_of(rig.pool).recorded, 100);
+    assert_int_equal(stats_of(rig.pool).dropped, 93);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+static void a_thread_without_a_ring_loses_events_but_no_buffer(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    os_malloc_fail_nth(1);
+    for (unsigned i = 0; i < 5; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(os_malloc_fail_nth(0), 0);
+    dp_trace_stats stats = stats_of(rig.pool);
+    assert_int_equal(stats.threads, 0);
+    assert_int_equal(stats.recorded, 10);
+    assert_int_equal(stats.dropped, 10);
+    dp_trace_stop(rig.pool);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK); /* tries again */
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(stats_of(rig.pool).dropped, 0);
+    assert_int_equal(stats_of(rig.pool).recorded, 2);
+    pool_rig_close(&rig);
+}
+
+#define CROWD (TRACE_RINGS_MAX + 6)
+
+typedef struct crowd {
+    dp_pool *pool;
+    pthread_barrier_t barrier;
+} crowd;
+
+static void *one_of_many(void *user)
+{
+    crowd *all = user;
+    dp_put(rig_get(all->pool, DP_KIND_OTHER, 64));
+    (void)pthread_barrier_wait(&all->barrier); /* all are alive at once */
+    return NULL;
+}
+
+static void rings_are_bounded_and_the_dead_leave_theirs(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 15), DP_OK);
+    crowd all = {.pool = rig.pool};
+    pthread_t threads[CROWD];
+    assert_int_equal(pthread_barrier_init(&all.barrier, NULL, CROWD), 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, one_of_many, &all), 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    dp_trace_stats stats = stats_of(rig.pool);
+    assert_int_equal(stats.threads, TRACE_RINGS_MAX);
+    assert_true(stats.dropped >= 2 * (CROWD - TRACE_RINGS_MAX));
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.event_count + file.dropped, stats.recorded);
+    trace_file_clear(&file);
+    (void)pthread_barrier_destroy(&all.barrier);
+    pool_rig_close(&rig);
+}
+
+/* ---- threads ---- */
+
+#define PAIRS 3000
+
+typedef struct pipe_of_bufs {
+    dp_pool *pool;
+    dp_buf *_Atomic slot; /* NULL: empty */
+} pipe_of_bufs;
+
+static void *get_and_hand_over(void *user)
+{
+    pipe_of_bufs *at = user;
+    for (unsigned i = 0; i < PAIRS; i++) {
+        dp_buf *buf = rig_get(at->pool, DP_KIND_OTHER, 1 + i % 500);
+        while (atomic_load_explicit(&at->slot, memory_order_acquire) != NULL)
+            continue;
+        atomic_store_explicit(&at->slot, buf, memory_order_release);
+    }
+    return NULL;
+}
+
+static void *take_and_put(void *user)
+{
+    pipe_of_bufs *at = user;
+    for (unsigned i = 0; i < PAIRS;) {
+        dp_buf *buf = atomic_exchange_explicit(&at->slot, NULL, memory_order_acq_rel);
+        if (buf == NULL)
+            continue;
+        dp_put(buf);
+        i++;
+    }
+    return NULL;
+}
+
+/* In the order of time every buffer is got before it is put, and not got again while it is held. */
+static void assert_lives_make_sense(const trace_file *file)
+{
+    uint64_t held[PAIRS + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < file->event_count; i++) {
+        const trace_event *event = &file->events[i];
+        assert_true(i == 0 || event->time_ns >= file->events[i - 1].time_ns);
+        if (event->type != DP_TRACE_GET && event->type != DP_TRACE_PUT)
+            continue;
+        size_t at = 0;
+        while (at < count && held[at] != event->id)
+            at++;
+        assert_int_equal(at == count, event->type == DP_TRACE_GET);
+        if (event->type == DP_TRACE_GET)
+            held[count++] = event->id;
+        else
+            held[at] = held[--count];
+    }
+    assert_int_equal(count, 0);
+}
+
+static void a_buffer_that_crosses_threads_is_got_before_it_is_put(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 8 * PAIRS), DP_OK);
+    pipe_of_bufs at = {.pool = rig.pool};
+    pthread_t threads[2];
+    assert_int_equal(pthread_create(&threads[0], NULL, get_and_hand_over, &at), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, take_and_put, &at), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.dropped, 0);
+    assert_int_equal(count_of(&file, DP_TRACE_GET), PAIRS);
+    assert_int_equal(count_of(&file, DP_TRACE_PUT), PAIRS);
+    assert_true(nth(&file, DP_TRACE_GET, 0)->thread != nth(&file, DP_TRACE_PUT, 0)->thread);
+    assert_lives_make_sense(&file);
+    trace_file_clear(&file);
+    pool_rig_close(&rig);
+}
+
+typedef struct writers {
+    trace trace;
+    _Atomic bool stop;
+} writers;
+
+/* Events whose fields all follow from one number, so that a torn one is found. */
+static void *write_numbers(void *user)
+{
+    writers *at = user;
+    for (uint64_t i = 1; !atomic_load_explicit(&at->stop, memory_order_relaxed); i++) {
+        const trace_event event = {.id = i,
+                                   .site = i * 3,
+                                   .size_bytes = (uint32_t)i ^ 0x5555u,
+                                   .duration_ns = (uint32_t)i,
+                                   .type = DP_TRACE_PUT,
+                                   .detail = (uint8_t)i};
+        trace_record(&at->trace, &event);
+    }
+    return NULL;
+}
+
+static bool is_whole(const trace_event *event)
+{
+    return event->site == event->id * 3 && event->size_bytes == ((uint32_t)event->id ^ 0x5555u) &&
+           event->duration_ns == (uint32_t)event->id && event->type == DP_TRACE_PUT &&
+           event->detail == (uint8_t)event->id;
+}
+
+static void a_snapshot_of_a_running_recording_is_whole(void **state)
+{
+    (void)state;
+    static writers at;
+    trace_init(&at.trace);
+    assert_int_equal(trace_start(&at.trace, 60), DP_OK);
+    pthread_t threads[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_numbers, &at), 0);
+    size_t seen = 0;
+    for (unsigned round = 0; round < 2000 || seen < 1000; round++) {
+        trace_event *events = NULL;
+        size_t count = 0;
+        uint64_t dropped = 0;
+        assert_int_equal(trace_snapshot(&at.trace, &events, &count, &dropped), DP_OK);
+        for (size_t i = 0; i < count; i++)
+            assert_true(is_whole(&events[i]));
+        seen += count;
+        os_free(events);
+    }
+    atomic_store_explicit(&at.stop, true, memory_order_relaxed);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    trace_destroy(&at.trace);
+}
+
+/* ---- latencies ---- */
+
+static void slow_gets_are_timed_and_the_others_counted(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_latency latency;
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_COUNT, DP_TIER_HOST, &latency),
+                     DP_ERR_INVALID);
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_NONE, &latency),
+                     DP_ERR_INVALID);
+    for (unsigned i = 0; i < 1000; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64)); /* the first one is slow */
+    for (unsigned i = 0; i < 10; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 100000)); /* no magazine keeps these */
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_HOST, &latency), DP_OK);
+    assert_int_equal(latency.count, 11);
+    assert_int_equal(latency.untimed, 999);
+    assert_true(0 < latency.p50_ns && latency.p50_ns <= latency.p99_ns);
+    assert_true(latency.p99_ns <= latency.p999_ns && latency.p999_ns <= latency.max_ns);
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_HBM, &latency), DP_OK);
+    assert_int_equal(latency.count + latency.untimed + latency.max_ns, 0);
+    pool_rig_close(&rig);
+}
+
+static void tier_calls_are_timed_once_each_also_through_a_decorator(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.budget_bytes_max[DP_TIER_HOST] = (size_t)64 << 20; /* wraps the tier */
+    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
+    const fake_tier_plan plans[2] = {{.id = DP_TIER_HOST},
+                                     {.id = DP_TIER_HBM, .device_only = true}};
+    for (unsigned i = 0; i < 2; i++)
+        tiers[plans[i].id] = fake_tier_open(&plans[i], &rig.counts[plans[i].id]);
+    assert_int_equal(pool_create_over(&config, tiers, &rig.pool), DP_OK);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 1 << 20));
+    dp_latency latency;
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_TIER_CALL, DP_TIER_HOST, &latency),
+                     DP_OK);
+    assert_int_equal(latency.count, rig.counts[DP_TIER_HOST].calls);
+    assert_int_equal(latency.count, 2);
+    assert_int_equal(latency.untimed, 0);
+    dp_request request = {.size_bytes = 64, .kind = DP_KIND_SURFACE, .batch_size = 8};
+    dp_buf *buf = NULL;
+    assert_int_equal(dp_get(rig.pool, &request, &buf), DP_OK);
+    assert_int_equal(dp_buf_write(buf, 0, "abc", 3), DP_OK); /* a copy is a call too */
+    dp_put(buf);
+    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_TIER_CALL, DP_TIER_HBM, &latency), DP_OK);
+    assert_int_equal(latency.count, 2);
+    pool_rig_close(&rig);
+}
+
+/* ---- failing ---- */
+
+static void a_dump_that_finds_no_memory_says_so_and_changes_nothing(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_put(get_here(rig.pool));
+    FILE *to = tmpfile();
+    assert_non_null(to);
+    dp_status status = DP_ERR_NOMEM;
+    unsigned nth_call = 0;
+    while (status == DP_ERR_NOMEM) {
+        os_malloc_fail_nth(++nth_call);
+        status = dp_trace_write(rig.pool, to);
+        assert_true(status == DP_OK || ftell(to) == 0);
+        (void)os_malloc_fail_nth(0);
+    }
+    assert_int_equal(status, DP_OK);
+    assert_int_equal(nth_call, 4); /* two arrays, one path; the fourth was not asked for */
+    assert_true(ftell(to) > 3 * 40);
+    assert_int_equal(fclose(to), 0);
+    pool_rig_close(&rig);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    (void)state;
+    FILE *to = fopen("/dev/full", "w");
+    if (to == NULL)
+        skip();
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 100), DP_OK);
+    dp_put(get_here(rig.pool));
+    assert_int_equal(dp_trace_write(rig.pool, to), DP_ERR_IO);
+    assert_int_equal(dp_trace_write_chrome(rig.pool, to), DP_ERR_IO);
+    (void)fclose(to);
+    pool_rig_close(&rig);
+}
+
+static void a_pool_that_finds_no_memory_for_histograms_is_not_made(void **state)
+{
+    (void)state;
+    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.tiers = DP_TIER_BIT(DP_TIER_HOST);
+    dp_status status = DP_ERR_NOMEM;
+    dp_pool *pool = NULL;
+    for (unsigned n = 1; status == DP_ERR_NOMEM; n++) {
+        os_malloc_fail_nth(n);
+        status = dp_pool_create(&config, &pool);
+    }
+    (void)os_malloc_fail_nth(0);
+    assert_int_equal(status, DP_OK);
+    dp_pool_destroy(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_recording_nothing_is_recorded),
+        cmocka_unit_test(a_get_and_its_put_are_recorded_with_what_they_were),
+        cmocka_unit_test(a_call_site_is_an_address_in_the_module_that_called),
+        cmocka_unit_test(a_get_says_whether_its_block_was_used_before),
+        cmocka_unit_test(a_put_whose_get_was_not_recorded_is_not_either),
+        cmocka_unit_test(what_a_full_tier_takes_back_is_recorded),
+        cmocka_unit_test(what_the_cache_evicts_is_recorded),
+        cmocka_unit_test(moves_and_changes_of_health_are_recorded),
+        cmocka_unit_test(a_second_start_is_refused_and_a_new_one_forgets),
+        cmocka_unit_test(a_full_ring_keeps_the_newest_and_counts_the_rest),
+        cmocka_unit_test(a_thread_without_a_ring_loses_events_but_no_buffer),
+        cmocka_unit_test(rings_are_bounded_and_the_dead_leave_theirs),
+        cmocka_unit_test(a_buffer_that_crosses_threads_is_got_before_it_is_put),
+        cmocka_unit_test(a_snapshot_of_a_running_recording_is_whole),
+        cmocka_unit_test(slow_gets_are_timed_and_the_others_counted),
+        cmocka_unit_test(tier_calls_are_timed_once_each_also_through_a_decorator),
+        cmocka_unit_test(a_dump_that_finds_no_memory_says_so_and_changes_nothing),
+        cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(a_pool_that_finds_no_memory_for_histograms_is_not_made),
+    };
+    return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
+}
