@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <danpool/cache.h>
 #include <danpool/trace.h>
 
 #include "pool/observe.h"
@@ -186,74 +185,6 @@ static void a_put_whose_get_was_not_recorded_is_not_either(void **state)
     dp_put(large);
     trace_file file = recorded(rig.pool);
     assert_int_equal(count_of(&file, DP_TRACE_PUT), 0);
-    trace_file_clear(&file);
-    pool_rig_close(&rig);
-}
-
-static void what_a_full_tier_takes_back_is_recorded(void **state)
-{
-    (void)state;
-    static const size_t bytes_max[DP_TIER_COUNT] = {[DP_TIER_HOST] = 512 << 10,
-                                                    [DP_TIER_PINNED] = SIZE_MAX,
-                                                    [DP_TIER_HBM] = SIZE_MAX,
-                                                    [DP_TIER_PMEM] = SIZE_MAX};
-    pool_rig rig = {0};
-    pool_rig_open(&rig, bytes_max);
-    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
-    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 1000)); /* rests in a magazine, in a region */
-    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 500 << 10));
-    trace_file file = recorded(rig.pool);
-    assert_int_equal(count_of(&file, DP_TRACE_RECLAIM), 1);
-    assert_int_equal(nth(&file, DP_TRACE_RECLAIM, 0)->tier, DP_TIER_HOST);
-    assert_int_equal(count_of(&file, DP_TRACE_TIER_CALL), rig.counts[DP_TIER_HOST].calls);
-    trace_file_clear(&file);
-    pool_rig_close(&rig);
-}
-
-static void what_the_cache_evicts_is_recorded(void **state)
-{
-    (void)state;
-    pool_rig rig = {0};
-    pool_rig_open_all(&rig);
-    dp_cache *cache = NULL;
-    dp_cache_config config = {.host_bytes_max = 10000};
-    assert_int_equal(dp_cache_create(rig.pool, &config, &cache), DP_OK);
-    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
-    for (unsigned i = 0; i < 5; i++) {
-        dp_cache_entry entry = {.buf = rig_get(rig.pool, DP_KIND_OTHER, 4000),
-                                .priority = DP_PRIORITY_NORMAL};
-        dp_cache_key key = {.bytes = {(uint8_t)i}};
-        assert_int_equal(dp_cache_insert(cache, &key, &entry, NULL), DP_OK);
-        dp_put(entry.buf);
-    }
-    trace_file file = recorded(rig.pool);
-    assert_int_equal(count_of(&file, DP_TRACE_EVICT), 3);
-    const trace_event *event = nth(&file, DP_TRACE_EVICT, 0);
-    assert_int_equal(event->tier, DP_TIER_HOST);
-    assert_int_equal(event->size_bytes, 4000);
-    assert_int_equal(event->detail, DP_PRIORITY_NORMAL);
-    trace_file_clear(&file);
-    dp_cache_destroy(cache);
-    pool_rig_close(&rig);
-}
-
-static void moves_and_changes_of_health_are_recorded(void **state)
-{
-    (void)state;
-    pool_rig rig = {0};
-    pool_rig_open_all(&rig);
-    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
-    observe_migrate(pool_observer(rig.pool), DP_TIER_HBM, DP_TIER_HOST, 12345);
-    observe_health(pool_observer(rig.pool), DP_TIER_HBM, 17, 1, 2);
-    observe_health(NULL, DP_TIER_HBM, 17, 1, 2); /* nobody to tell */
-    trace_file file = recorded(rig.pool);
-    assert_int_equal(file.event_count, 2);
-    assert_int_equal(file.events[0].tier, DP_TIER_HBM);
-    assert_int_equal(file.events[0].detail, DP_TIER_HOST);
-    assert_int_equal(file.events[0].size_bytes, 12345);
-    assert_int_equal(file.events[1].type, DP_TRACE_HEALTH);
-    assert_int_equal(file.events[1].size_class, 17);
-    assert_int_equal(file.events[1].detail, 0x12);
     trace_file_clear(&file);
     pool_rig_close(&rig);
 }
@@ -498,62 +429,6 @@ static void a_snapshot_of_a_running_recording_is_whole(void **state)
     trace_destroy(&at.trace);
 }
 
-/* ---- latencies ---- */
-
-static void slow_gets_are_timed_and_the_others_counted(void **state)
-{
-    (void)state;
-    pool_rig rig = {0};
-    pool_rig_open_all(&rig);
-    dp_latency latency;
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_COUNT, DP_TIER_HOST, &latency),
-                     DP_ERR_INVALID);
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_NONE, &latency),
-                     DP_ERR_INVALID);
-    for (unsigned i = 0; i < 1000; i++)
-        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64)); /* the first one is slow */
-    for (unsigned i = 0; i < 10; i++)
-        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 100000)); /* no magazine keeps these */
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_HOST, &latency), DP_OK);
-    assert_int_equal(latency.count, 11);
-    assert_int_equal(latency.untimed, 999);
-    assert_true(0 < latency.p50_ns && latency.p50_ns <= latency.p99_ns);
-    assert_true(latency.p99_ns <= latency.p999_ns && latency.p999_ns <= latency.max_ns);
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_GET, DP_TIER_HBM, &latency), DP_OK);
-    assert_int_equal(latency.count + latency.untimed + latency.max_ns, 0);
-    pool_rig_close(&rig);
-}
-
-static void tier_calls_are_timed_once_each_also_through_a_decorator(void **state)
-{
-    (void)state;
-    pool_rig rig = {0};
-    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
-    config.budget_bytes_max[DP_TIER_HOST] = (size_t)64 << 20; /* wraps the tier */
-    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
-    const fake_tier_plan plans[2] = {{.id = DP_TIER_HOST},
-                                     {.id = DP_TIER_HBM, .device_only = true}};
-    for (unsigned i = 0; i < 2; i++)
-        tiers[plans[i].id] = fake_tier_open(&plans[i], &rig.counts[plans[i].id]);
-    assert_int_equal(pool_create_over(&config, tiers, &rig.pool), DP_OK);
-    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
-    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 1 << 20));
-    dp_latency latency;
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_TIER_CALL, DP_TIER_HOST, &latency),
-                     DP_OK);
-    assert_int_equal(latency.count, rig.counts[DP_TIER_HOST].calls);
-    assert_int_equal(latency.count, 2);
-    assert_int_equal(latency.untimed, 0);
-    dp_request request = {.size_bytes = 64, .kind = DP_KIND_SURFACE, .batch_size = 8};
-    dp_buf *buf = NULL;
-    assert_int_equal(dp_get(rig.pool, &request, &buf), DP_OK);
-    assert_int_equal(dp_buf_write(buf, 0, "abc", 3), DP_OK); /* a copy is a call too */
-    dp_put(buf);
-    assert_int_equal(dp_latency_read(rig.pool, DP_LATENCY_TIER_CALL, DP_TIER_HBM, &latency), DP_OK);
-    assert_int_equal(latency.count, 2);
-    pool_rig_close(&rig);
-}
-
 /* ---- failing ---- */
 
 static void a_dump_that_finds_no_memory_says_so_and_changes_nothing(void **state)
@@ -596,22 +471,6 @@ static void a_full_disk_is_told(void **state)
     pool_rig_close(&rig);
 }
 
-static void a_pool_that_finds_no_memory_for_histograms_is_not_made(void **state)
-{
-    (void)state;
-    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
-    config.tiers = DP_TIER_BIT(DP_TIER_HOST);
-    dp_status status = DP_ERR_NOMEM;
-    dp_pool *pool = NULL;
-    for (unsigned n = 1; status == DP_ERR_NOMEM; n++) {
-        os_malloc_fail_nth(n);
-        status = dp_pool_create(&config, &pool);
-    }
-    (void)os_malloc_fail_nth(0);
-    assert_int_equal(status, DP_OK);
-    dp_pool_destroy(pool);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,20 +479,14 @@ int main(void)
         cmocka_unit_test(a_call_site_is_an_address_in_the_module_that_called),
         cmocka_unit_test(a_get_says_whether_its_block_was_used_before),
         cmocka_unit_test(a_put_whose_get_was_not_recorded_is_not_either),
-        cmocka_unit_test(what_a_full_tier_takes_back_is_recorded),
-        cmocka_unit_test(what_the_cache_evicts_is_recorded),
-        cmocka_unit_test(moves_and_changes_of_health_are_recorded),
         cmocka_unit_test(a_second_start_is_refused_and_a_new_one_forgets),
         cmocka_unit_test(a_full_ring_keeps_the_newest_and_counts_the_rest),
         cmocka_unit_test(a_thread_without_a_ring_loses_events_but_no_buffer),
         cmocka_unit_test(rings_are_bounded_and_the_dead_leave_theirs),
         cmocka_unit_test(a_buffer_that_crosses_threads_is_got_before_it_is_put),
         cmocka_unit_test(a_snapshot_of_a_running_recording_is_whole),
-        cmocka_unit_test(slow_gets_are_timed_and_the_others_counted),
-        cmocka_unit_test(tier_calls_are_timed_once_each_also_through_a_decorator),
         cmocka_unit_test(a_dump_that_finds_no_memory_says_so_and_changes_nothing),
         cmocka_unit_test(a_full_disk_is_told),
-        cmocka_unit_test(a_pool_that_finds_no_memory_for_histograms_is_not_made),
     };
     return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
 }
