@@ -15,7 +15,7 @@
 #include <yajl/yajl_tree.h>
 #endif
 
-#define HEADER_BYTES 32u
+#define HEADER_BYTES 40u
 
 /* What a writer leaves, in memory that the caller frees. */
 typedef struct bytes {
@@ -42,7 +42,8 @@ static trace_file sample(void)
 {
     static trace_event events[DP_TRACE_EVENT_COUNT + 1];
     static char plain_path[] = "/usr/bin/danpoold";
-    trace_file file = {.module_count = 2, .events = events, .event_count = 8, .dropped = 77};
+    trace_file file = {
+        .module_count = 2, .events = events, .event_count = 8, .dropped = 77, .process = 4321};
     file.modules[0] =
         (trace_module){.bias = 0x1000, .begin = 0x2000, .end = 0x3000, .path = odd_path};
     file.modules[1] =
@@ -73,6 +74,7 @@ static void what_is_written_reads_back_the_same(void **state)
     assert_int_equal(back.event_count, file.event_count);
     assert_memory_equal(back.events, file.events, 8 * sizeof(trace_event));
     assert_int_equal(back.dropped, 77);
+    assert_int_equal(back.process, 4321);
     assert_int_equal(back.module_count, 2);
     for (unsigned i = 0; i < 2; i++) {
         assert_string_equal(back.modules[i].path, file.modules[i].path);
@@ -90,9 +92,9 @@ static void the_layout_is_the_documented_one(void **state)
     (void)state;
     trace_file file = sample();
     bytes all = written(&file, trace_file_write);
-    static const unsigned char start[] = {'d', 'p', 't', 'r', 'a', 'c', 'e', '\n', 1, 0,   0, 0,
-                                          2,   0,   0,   0,   8,   0,   0,   0,    0, 0,   0, 0,
-                                          77,  0,   0,   0,   0,   0,   0,   0,    0, 0x10};
+    static const unsigned char start[] = {
+        'd', 'p', 't', 'r', 'a', 'c', 'e', '\n', 1, 0, 0, 0,  2, 0, 0, 0, 0xe1, 0x10, 0, 0, 0,
+        0,   0,   0,   8,   0,   0,   0,   0,    0, 0, 0, 77, 0, 0, 0, 0, 0,    0,    0, 0, 0x10};
     assert_memory_equal(all.data, start, sizeof start);
     size_t paths = strlen(file.modules[0].path) + strlen(file.modules[1].path);
     assert_int_equal(all.size, HEADER_BYTES + 2 * 28 + paths + 8 * 40);
@@ -162,7 +164,7 @@ static void a_count_that_the_size_does_not_bear_out_takes_no_memory(void **state
     static const unsigned char counts[][8] = {
         {0, 0, 0, 0, 1}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {7}, {9}};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        memcpy(all.data + 16, counts[i], 8);
+        memcpy(all.data + 24, counts[i], 8);
         os_malloc_fail_nth(3); /* the two paths come first; the events are not asked for */
         assert_is_refused(all.data, all.size);
         assert_int_equal(os_malloc_fail_nth(0), 1);

@@ -10,7 +10,6 @@
  */
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pool/size_class.h"
 #include "pool/trace_file.h"
@@ -82,7 +81,6 @@ static void write_args(const trace_file *file, const trace_event *event, FILE *t
 typedef struct chrome {
     const trace_file *file;
     FILE *to;
-    int process;
     uint64_t origin_ns;
     int64_t held_bytes[DP_TIER_COUNT];
 } chrome;
@@ -99,7 +97,8 @@ static void write_event(chrome *self, const trace_event *event)
                                                          : trace_event_name(event->type);
     (void)fprintf(self->to, ",\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"%s\",", name,
                   dp_tier_name((dp_tier_id)event->tier), timed ? "X" : "i");
-    (void)fprintf(self->to, "\"pid\":%d,\"tid\":%" PRIu32 ",", self->process, event->thread);
+    (void)fprintf(self->to, "\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",", self->file->process,
+                  event->thread);
     write_time(self, "ts", event->time_ns - event->duration_ns - self->origin_ns);
     if (timed)
         write_time(self, "dur", event->duration_ns);
@@ -115,8 +114,8 @@ static void write_held(chrome *self, const trace_event *event)
     int64_t block_bytes = (int64_t)size_class_bytes(event->size_class);
     *held += event->type == DP_TRACE_GET ? block_bytes : -block_bytes;
     const char *tier = dp_tier_name((dp_tier_id)event->tier);
-    (void)fprintf(self->to, ",\n{\"name\":\"held in %s\",\"ph\":\"C\",\"pid\":%d,", tier,
-                  self->process);
+    (void)fprintf(self->to, ",\n{\"name\":\"held in %s\",\"ph\":\"C\",\"pid\":%" PRIu32 ",", tier,
+                  self->file->process);
     write_time(self, "ts", event->time_ns - self->origin_ns);
     /* What was got before the recording began may be put in it. */
     (void)fprintf(self->to, "\"args\":{\"bytes\":%" PRId64 "}}", *held < 0 ? 0 : *held);
@@ -124,7 +123,7 @@ static void write_held(chrome *self, const trace_event *event)
 
 dp_status trace_file_write_chrome(const trace_file *file, FILE *to)
 {
-    chrome self = {.file = file, .to = to, .process = (int)getpid(), .origin_ns = UINT64_MAX};
+    chrome self = {.file = file, .to = to, .origin_ns = UINT64_MAX};
     for (size_t i = 0; i < file->event_count; i++) {
         uint64_t begun_ns = file->events[i].time_ns - file->events[i].duration_ns;
         self.origin_ns = begun_ns < self.origin_ns ? begun_ns : self.origin_ns;
@@ -132,9 +131,10 @@ dp_status trace_file_write_chrome(const trace_file *file, FILE *to)
     (void)fprintf(to, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"dropped\":\"%" PRIu64 "\"},",
                   file->dropped);
     (void)fprintf(to,
-                  "\"traceEvents\":[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%d,"
+                  "\"traceEvents\":[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%" PRIu32
+                  ","
                   "\"args\":{\"name\":\"danpool\"}}",
-                  self.process);
+                  file->process);
     for (size_t i = 0; i < file->event_count; i++) {
         const trace_event *event = &file->events[i];
         write_event(&self, event);

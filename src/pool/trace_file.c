@@ -18,7 +18,7 @@
 
 static const char magic[8] = "dptrace\n";
 
-#define HEADER_BYTES 32u
+#define HEADER_BYTES 40u
 #define MODULE_BYTES 28u
 
 static const char *const event_names[DP_TRACE_EVENT_COUNT] = {
@@ -116,7 +116,7 @@ static int module_add(struct dl_phdr_info *info, size_t size, void *user)
 
 dp_status trace_file_from(trace *from, trace_file *out)
 {
-    trace_file file = {.event_count = 0};
+    trace_file file = {.process = (uint32_t)getpid()};
     dp_status status = trace_snapshot(from, &file.events, &file.event_count, &file.dropped);
     if (status != DP_OK)
         return status;
@@ -159,6 +159,7 @@ dp_status trace_file_write(const trace_file *file, FILE *to)
     unsigned char bytes[HEADER_BYTES];
     memcpy(bytes, magic, sizeof magic);
     unsigned char *at = put32(put32(bytes + sizeof magic, TRACE_FILE_VERSION), file->module_count);
+    at = put32(put32(at, file->process), 0);
     put64(put64(at, file->event_count), file->dropped);
     (void)fwrite(bytes, 1, HEADER_BYTES, to);
     for (uint32_t i = 0; i < file->module_count; i++) {
@@ -259,9 +260,12 @@ static dp_status parse(scan *from, trace_file *file)
     from->left -= sizeof magic;
     uint64_t version = take(from, 4);
     uint64_t module_count = take(from, 4);
+    file->process = (uint32_t)take(from, 4);
+    uint64_t zero = take(from, 4);
     uint64_t event_count = take(from, 8);
     file->dropped = take(from, 8);
-    if (version != TRACE_FILE_VERSION || module_count > TRACE_MODULES_MAX)
+    if (version != TRACE_FILE_VERSION || module_count > TRACE_MODULES_MAX ||
+        file->process > INT32_MAX || zero != 0)
         return DP_ERR_FORMAT;
     for (uint64_t i = 0; i < module_count; i++) {
         dp_status status = parse_module(from, file);

@@ -6,6 +6,7 @@
  *
  *     8   "dptrace\n"
  *     4   version, 1                4  number of modules, at most 64
+ *     4   number of the process     4  0
  *     8   number of events          8  events that were dropped
  *     then each module:   8 load bias, 8 first address, 8 address behind the last,
  *                         4 length of the path (1 .. 4,095), the path without a NUL
@@ -43,6 +44,7 @@ typedef struct trace_file {
     trace_event *events;
     size_t event_count;
     uint64_t dropped;
+    uint32_t process; /* the kernel's number of it, below 2^31 */
 } trace_file;
 
 /* Takes a snapshot of a recording, with the modules that its call sites are in.  DP_ERR_NOMEM. */
