@@ -26,6 +26,10 @@
 
 #if DP_HAVE_USDT
 #include <sys/sdt.h>
+#if defined(__clang__)
+/* The header's own macros; clang reports them where they are used. */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define DP_PROBE1(name, a)          DTRACE_PROBE1(danpool, name, a)
 #define DP_PROBE2(name, a, b)       DTRACE_PROBE2(danpool, name, a, b)
 #define DP_PROBE3(name, a, b, c)    DTRACE_PROBE3(danpool, name, a, b, c)

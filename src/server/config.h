@@ -25,6 +25,7 @@
     S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
+    S(pool, trace_path, "", "what the pool does is recorded and written there; empty = it is not") \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
