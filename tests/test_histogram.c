@@ -111,6 +111,7 @@ static void merging_adds_up(void **state)
     histogram_sum sum = sum_of(first);
     histogram_merge(&sum, second);
     assert_int_equal(sum.total, 20);
+    assert_int_equal(sum.sum, 50 + 70045);
     assert_int_equal(sum.max, 7009);
     assert_int_equal(histogram_quantile(&sum, 0.5), 5);
     assert_in_range(histogram_quantile(&sum, 0.6), 6900, 7009);
@@ -143,6 +144,7 @@ static void adds_of_many_threads_all_arrive(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     histogram_sum sum = sum_of(self);
     assert_int_equal(sum.total, THREADS * ADDS);
+    assert_int_equal(sum.sum, (uint64_t)THREADS * ADDS * (ADDS - 1) / 2);
     assert_int_equal(sum.max, ADDS - 1);
     assert_int_equal(sum.counts[3], THREADS);
     free(self);

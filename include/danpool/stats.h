@@ -55,6 +55,7 @@ typedef enum dp_latency_kind {
 typedef struct dp_latency {
     uint64_t count;   /* timed since the pool was made */
     uint64_t untimed; /* DP_LATENCY_GET: gets that were not */
+    uint64_t sum_ns;  /* of all that were timed */
     uint64_t p50_ns;  /* quantiles of the timed ones; at most 1.6 % off */
     uint64_t p99_ns;
     uint64_t p999_ns;

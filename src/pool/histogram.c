@@ -30,6 +30,7 @@ uint64_t histogram_middle(unsigned bucket)
 void histogram_add(histogram *self, uint64_t value)
 {
     atomic_fetch_add_explicit(&self->counts[histogram_bucket(value)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->sum, value, memory_order_relaxed);
     uint64_t max = atomic_load_explicit(&self->max, memory_order_relaxed);
     while (value > max && !atomic_compare_exchange_weak_explicit(
                               &self->max, &max, value, memory_order_relaxed, memory_order_relaxed))
@@ -43,6 +44,7 @@ void histogram_merge(histogram_sum *into, const histogram *from)
         into->counts[i] += count;
         into->total += count;
     }
+    into->sum += atomic_load_explicit(&from->sum, memory_order_relaxed);
     uint64_t max = atomic_load_explicit(&from->max, memory_order_relaxed);
     if (max > into->max)
         into->max = max;

@@ -5,10 +5,10 @@
  * so that a bucket is at most 1/32 of its values wide and its middle at most 1.6 % off, whatever
  * the range.  Values of 2^40 ns (18 minutes) and more share the last bucket; `max` is exact.
  *
- * Threads: any number may add at once; an add is one locked instruction, relaxed, since nothing is
- * ordered by it, and two where the maximum grows.  What is measured here took a lock or a system
- * call, so sharing one histogram a pool is cheaper than 9 KiB for each thread and tier would be.
- * Readers sum into a histogram_sum of their own, whose total is that of the counts it saw.
+ * Threads: any number may add at once; an add is two locked instructions, relaxed, since nothing is
+ * ordered by them, and three where the maximum grows.  What is measured here took a lock or a
+ * system call, so sharing one histogram a pool is cheaper than 9 KiB for each thread and tier would
+ * be. Readers sum into a histogram_sum of their own, whose total is that of the counts it saw.
  */
 #ifndef DP_POOL_HISTOGRAM_H
 #define DP_POOL_HISTOGRAM_H
@@ -23,12 +23,14 @@
 /* Zeroed memory is an empty one. */
 typedef struct histogram {
     _Atomic uint64_t counts[HISTOGRAM_BUCKETS];
+    _Atomic uint64_t sum;
     _Atomic uint64_t max;
 } histogram;
 
 typedef struct histogram_sum {
     uint64_t counts[HISTOGRAM_BUCKETS];
     uint64_t total;
+    uint64_t sum; /* of the values themselves, exact */
     uint64_t max;
 } histogram_sum;
 

@@ -72,6 +72,7 @@ dp_status dp_latency_read(dp_pool *pool, dp_latency_kind kind, dp_tier_id tier, 
     *out = (dp_latency){
         .count = sum.total,
         .untimed = kind == DP_LATENCY_GET ? untimed_gets(pool, tier, sum.total) : 0,
+        .sum_ns = sum.sum,
         .p50_ns = histogram_quantile(&sum, 0.5),
         .p99_ns = histogram_quantile(&sum, 0.99),
         .p999_ns = histogram_quantile(&sum, 0.999),
