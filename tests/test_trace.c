@@ -211,6 +211,7 @@ static void a_second_start_is_refused_and_a_new_one_forgets(void **state)
     assert_int_equal(file.event_count, 2);
     assert_int_equal(file.events[0].size_bytes, 65);
     assert_int_equal(stats_of(rig.pool).recorded, 2);
+    assert_int_equal(stats_of(rig.pool).threads, 1); /* the same ring again */
     trace_file_clear(&file);
     pool_rig_close(&rig);
 }
@@ -294,6 +295,32 @@ static void rings_are_bounded_and_the_dead_leave_theirs(void **state)
     assert_int_equal(file.event_count + file.dropped, stats.recorded);
     trace_file_clear(&file);
     (void)pthread_barrier_destroy(&all.barrier);
+    pool_rig_close(&rig);
+}
+
+static void *get_and_put(void *user)
+{
+    dp_put(rig_get(user, DP_KIND_OTHER, 64));
+    return NULL;
+}
+
+static void threads_that_come_and_go_do_not_use_up_the_rings(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 1000), DP_OK);
+    for (unsigned i = 0; i < 2 * TRACE_RINGS_MAX; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, get_and_put, rig.pool), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    trace_file file = recorded(rig.pool);
+    assert_int_equal(file.dropped, 0);
+    assert_int_equal(count_of(&file, DP_TRACE_GET), 2 * TRACE_RINGS_MAX);
+    uint32_t first = nth(&file, DP_TRACE_GET, 0)->thread;
+    assert_true(nth(&file, DP_TRACE_GET, 1)->thread != first); /* though the ring is the same */
+    trace_file_clear(&file);
     pool_rig_close(&rig);
 }
 
@@ -483,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_full_ring_keeps_the_newest_and_counts_the_rest),
         cmocka_unit_test(a_thread_without_a_ring_loses_events_but_no_buffer),
         cmocka_unit_test(rings_are_bounded_and_the_dead_leave_theirs),
+        cmocka_unit_test(threads_that_come_and_go_do_not_use_up_the_rings),
         cmocka_unit_test(a_buffer_that_crosses_threads_is_got_before_it_is_put),
         cmocka_unit_test(a_snapshot_of_a_running_recording_is_whole),
         cmocka_unit_test(a_dump_that_finds_no_memory_says_so_and_changes_nothing),

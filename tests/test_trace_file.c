@@ -203,6 +203,21 @@ static void an_event_out_of_its_range_is_refused(void **state)
     }
 }
 
+static void a_path_that_holds_a_nul_or_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    trace_file file = sample();
+    bytes all = written(&file, trace_file_write);
+    unsigned char *path = all.data + HEADER_BYTES + 28;
+    assert_int_equal(path[0], '/');
+    path[3] = '\0';
+    assert_is_refused(all.data, all.size);
+    path[3] = 'x';
+    path[-3] = 0x10; /* 4,096 and more */
+    assert_is_refused(all.data, all.size);
+    free(all.data);
+}
+
 static void a_parse_that_finds_no_memory_says_so(void **state)
 {
     (void)state;
@@ -362,6 +377,7 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_is_either_refused_or_harmless),
         cmocka_unit_test(a_count_that_the_size_does_not_bear_out_takes_no_memory),
         cmocka_unit_test(an_event_out_of_its_range_is_refused),
+        cmocka_unit_test(a_path_that_holds_a_nul_or_is_too_long_is_refused),
         cmocka_unit_test(a_parse_that_finds_no_memory_says_so),
         cmocka_unit_test(a_file_is_found_by_its_name_or_said_to_be_absent),
         cmocka_unit_test(the_json_is_json_and_has_every_event),

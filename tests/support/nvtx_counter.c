@@ -41,6 +41,7 @@ static live_range heaps[LIVE_MAX];    /* a handle is the address of its entry */
 static live_range regions[LIVE_MAX];
 static unsigned long layout_heaps, sub_heaps, heaps_removed, regions_added, regions_removed;
 static unsigned long misuse;
+static long ranges_open; /* over all threads */
 static _Thread_local int depth;
 
 static void check(int condition)
@@ -95,6 +96,7 @@ static int NVTX_API range_push(nvtxDomainHandle_t handle, const nvtxEventAttribu
     check(name >= strings && name < strings + string_count);
     name->pushes++;
     categories[event->category].pushes++;
+    ranges_open++;
     pthread_mutex_unlock(&lock);
     return depth++;
 }
@@ -103,6 +105,7 @@ static int NVTX_API range_pop(nvtxDomainHandle_t handle)
 {
     pthread_mutex_lock(&lock);
     check(is_domain(handle) && depth > 0);
+    ranges_open--;
     pthread_mutex_unlock(&lock);
     return --depth;
 }
@@ -221,6 +224,7 @@ static __attribute__((destructor)) void report(void)
     FILE *to = path == NULL ? NULL : fopen(path, "w");
     if (to == NULL)
         return;
+    check(ranges_open == 0);
     fprintf(to, "domain.%s 1\nmisuse %lu\n", domain, misuse);
     fprintf(to, "heaps.layout %lu\nheaps.sub %lu\nheaps.removed %lu\n", layout_heaps, sub_heaps,
             heaps_removed);
