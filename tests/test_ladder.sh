@@ -14,7 +14,7 @@ rungs=(
   "list os cuda_driver pmem_file pmem_index histogram trace nvtx_mark probe observe"
   "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
   "size_class slab slab_state slab_check trace_file trace_chrome"
-  "magazine router evict stats"
+  "magazine magazine_check router evict stats"
   "pool_internal pool_state buf cache_internal cache_table cache_room cache pool_observe"
   "pool"
 )

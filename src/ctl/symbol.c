@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One addr2line for a file and its addresses; with -p it answers a line for each, in order.  Main
- * thread only; the child is waited for.
+ * One addr2line for a file and its addresses.  With -p and -i it answers a line for each in order,
+ * and behind it a line for every function that the first one was inlined into.  dp_get() is inline
+ * in its caller, and it is the caller that is asked for.  Main thread only; the child is waited
+ * for.
  */
 #define _GNU_SOURCE /* pipe2, environ */
 #include "ctl/symbol.h"
@@ -31,7 +33,7 @@ void symbol_clean(char *text)
 #define LINE_BYTES 4096
 
 /* A line of addr2line's; what it does not know it writes as "??". */
-static void name_from_line(char line[LINE_BYTES], char name[SYMBOL_BYTES_MAX])
+static void name_from_line(char *line, char name[SYMBOL_BYTES_MAX])
 {
     line[strcspn(line, "\n")] = '\0';
     name[0] = '\0';
@@ -41,19 +43,36 @@ static void name_from_line(char line[LINE_BYTES], char name[SYMBOL_BYTES_MAX])
     if (unknown != NULL)
         *unknown = '\0';
     symbol_clean(line);
-    line[SYMBOL_BYTES_MAX - 1] = '\0';
-    memcpy(name, line, SYMBOL_BYTES_MAX);
+    size_t length = strnlen(line, SYMBOL_BYTES_MAX - 1);
+    memcpy(name, line, length);
+    name[length] = '\0';
+}
+
+static bool read_line(FILE *from, char line[LINE_BYTES])
+{
+    if (fgets(line, LINE_BYTES, from) == NULL)
+        return false;
+    /* A longer line is cut; its rest must not pass for the next one's. */
+    bool is_whole = strchr(line, '\n') != NULL;
+    for (int byte = 0; !is_whole && (byte = fgetc(from)) != '\n' && byte != EOF;)
+        continue;
+    return true;
 }
 
 static void read_names(FILE *from, size_t count, char (*names)[SYMBOL_BYTES_MAX])
 {
+    static const char inlined_by[] = " (inlined by) ";
+    const size_t prefix = sizeof inlined_by - 1;
     char line[LINE_BYTES];
-    for (size_t i = 0; i < count && fgets(line, sizeof line, from) != NULL; i++) {
-        /* A longer line is cut; its rest must not pass for the next one's. */
-        bool is_whole = strchr(line, '\n') != NULL;
-        for (int byte = 0; !is_whole && (byte = fgetc(from)) != '\n' && byte != EOF;)
-            continue;
-        name_from_line(line, names[i]);
+    size_t begun = 0; /* addresses whose first line has been read */
+    while (read_line(from, line)) {
+        bool is_outer = strncmp(line, inlined_by, prefix) == 0;
+        if (!is_outer && begun == count)
+            return;
+        if (!is_outer)
+            name_from_line(line, names[begun++]);
+        else if (begun > 0 && strncmp(names[begun - 1], "dp_get at ", 10) == 0)
+            name_from_line(line + prefix, names[begun - 1]);
     }
 }
 
@@ -61,7 +80,7 @@ static void read_names(FILE *from, size_t count, char (*names)[SYMBOL_BYTES_MAX]
 static pid_t addr2line_start(char *path, char **numbers, size_t count, FILE **from)
 {
     static char program[] = "addr2line";
-    static char options[] = "-Cfpe";
+    static char options[] = "-Cfpie";
     char *arguments[SYMBOL_COUNT_MAX + 4] = {program, options, path};
     memcpy(&arguments[3], numbers, count * sizeof *numbers);
     int ends[2];

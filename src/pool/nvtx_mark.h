@@ -16,6 +16,8 @@
  * nvtx_mark_start(), through NVTX_INJECTION64_PATH, which the tools set.  Where the headers were
  * not found when configuring, all of this compiles to nothing.
  *
+ * The WebAssembly build has none of it: no tool can be loaded there.
+ *
  * Thread safe.  What is made here (domain, strings) lives as long as the process.
  */
 #ifndef DP_POOL_NVTX_MARK_H
@@ -26,7 +28,9 @@
 
 #include <danpool/tier.h>
 
+#if !defined(__wasm__)
 #include "dp_features.h"
+#endif
 
 /* X(enumerator, name).  No '@', '/', '[' or '*' in a name: ncu --nvtx-include gives them a sense.
  */
@@ -62,7 +66,7 @@ typedef enum nvtx_heap_use {
     NVTX_HEAP_WHOLE /* one block; accessible while it is registered */
 } nvtx_heap_use;
 
-#if DP_HAVE_NVTX
+#if defined(DP_HAVE_NVTX) && DP_HAVE_NVTX
 
 extern _Atomic bool nvtx_mark_attached;
 

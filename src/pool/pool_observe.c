@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rung 4: recordings and latencies of a pool, as its users ask for them.  Everything is the
- * observer's; here is only which one.
+ * observer's; here is only which one, and that a recording closes the short way of gets while it
+ * runs.  The two change together, under a lock of their own: switch_lock, then the trace's.
  */
 #include <danpool/trace.h>
 
 #include "pool/pool_state.h"
 #include "pool/trace_file.h"
+
+static pthread_mutex_t switch_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct observer *pool_observer(dp_pool *pool)
 {
@@ -16,12 +19,20 @@ struct observer *pool_observer(dp_pool *pool)
 dp_status dp_trace_start(dp_pool *pool, uint32_t events_per_thread)
 {
     DP_ASSERT(pool != NULL);
-    return trace_start(&pool->observer.trace, events_per_thread);
+    os_lock(&switch_lock);
+    dp_status status = trace_start(&pool->observer.trace, events_per_thread);
+    if (status == DP_OK)
+        pool_fast_close(pool);
+    os_unlock(&switch_lock);
+    return status;
 }
 
 void dp_trace_stop(dp_pool *pool)
 {
+    os_lock(&switch_lock);
     trace_stop(&pool->observer.trace);
+    pool_fast_open(pool);
+    os_unlock(&switch_lock);
 }
 
 void dp_trace_stats_read(dp_pool *pool, dp_trace_stats *out)

@@ -12,16 +12,36 @@
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 
+/* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
+#define POOL_FAST_CLASSES   128u
+#define POOL_FAST_BYTES_MAX ((size_t)4 << 20)
+
+/*
+ * An entry of the short way's table: how many bytes behind the first magazine of a thread's set the
+ * one to take from lies, plus POOL_FAST_FALLBACK where it is not the tier that the rule names
+ * first. 0, the magazine that is never filled: the long way.
+ */
+#define POOL_FAST_FALLBACK 1u
+
 struct dp_pool {
-    router router;
-    observer observer;
     magazine_layer magazines;
+    observer observer;
+    _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
+    router router;
+    _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
 };
+
+/*
+ * Lets gets take the short way where the answer stands in the table, or sends every get the long
+ * way, where it can be recorded.  Gets under way are not waited for.
+ */
+void pool_fast_open(dp_pool *pool);
+void pool_fast_close(dp_pool *pool);
 
 /* The class that serves a request in that tier. */
 static inline unsigned pool_class_of(const dp_pool *pool, unsigned tier, size_t size_bytes)
