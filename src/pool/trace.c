@@ -18,7 +18,7 @@ struct trace_ring {
     _Atomic uint64_t words[];
 };
 
-#define SLOTS 4u /* traces that a thread can alternate between without the lock */
+#define SLOTS 2u /* traces that a thread can alternate between without the lock */
 
 typedef struct trace_slot {
     uint64_t id;
