@@ -33,11 +33,15 @@ static char directory[RIG_PATH_BYTES];
 
 static row rows[] = {
     {.name = "host", .id = DP_TIER_HOST},
+    {.name = "huge", .id = DP_TIER_HUGE},
+    {.name = "shm", .id = DP_TIER_SHM},
     {.name = "pinned", .id = DP_TIER_PINNED},
     {.name = "hbm", .id = DP_TIER_HBM},
+    {.name = "managed", .id = DP_TIER_MANAGED},
     {.name = "pmem", .id = DP_TIER_PMEM, .bounded = true},
     {.name = "pinned(fake driver)", .id = DP_TIER_PINNED, .fake = true, .bounded = true},
     {.name = "hbm(fake driver)", .id = DP_TIER_HBM, .fake = true, .bounded = true},
+    {.name = "managed(fake driver)", .id = DP_TIER_MANAGED, .fake = true, .bounded = true},
     {.name = "fault(host)", .id = DP_TIER_HOST, .wrapped = FAULT},
     {.name = "fault(hbm, fake driver)",
      .id = DP_TIER_HBM,
@@ -243,6 +247,7 @@ static int cell_open(void **state)
         cuda_fake_plan plan = CUDA_FAKE_PLAN_DEFAULT;
         plan.device_bytes = (size_t)8 << 20;
         plan.pinned_bytes = (size_t)8 << 20;
+        plan.managed_bytes = (size_t)8 << 20;
         cuda_fake_install(&plan);
     }
     tier_open_args args = {.pmem_path = rig_path(directory, "contract.pool"),

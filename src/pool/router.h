@@ -28,9 +28,9 @@ typedef struct router_route {
     uint8_t count;
     uint8_t first; /* the rule's first tier, usable or not: any other one is a fallback */
     uint8_t rule;  /* index of the rule, the number of rules when none matches */
-    uint8_t unused;
+    uint8_t unused[16 - 3 - DP_TIER_COUNT];
 } router_route;
-_Static_assert(sizeof(router_route) == 8, "indexing is a shift");
+_Static_assert(sizeof(router_route) == 16, "indexing is a shift");
 
 /* DP_TIER_BIT() sets. */
 typedef struct router_facts {
