@@ -156,9 +156,10 @@ static void expect_held_until_passed(dp_tier_id id)
     dp_pool *pool = pool_over(id);
     gate still;
     gate_make(&still);
-    gate_close(&still);
     dp_buf *first = get(pool);
     uint64_t block = dp_buf_device_address(first);
+    /* From here on every block is cut from a region that is there: taking one waits for streams. */
+    gate_close(&still);
     assert_int_equal(gpu.fill(block, 0xaa, BLOCK_BYTES, still.stream), CUDA_OK);
     dp_put_on_stream(first, gate_stream(&still));
     for (int i = 0; i < 20; i++) {
@@ -209,9 +210,11 @@ static void a_stream_that_stands_still_does_not_hold_up_another(void **state)
     gate quick;
     gate_make(&still);
     gate_make(&quick);
+    dp_buf *held = get(pool);
+    dp_buf *passing = get(pool);
     gate_close(&still);
-    dp_put_on_stream(get(pool), gate_stream(&still));
-    dp_put_on_stream(get(pool), gate_stream(&quick));
+    dp_put_on_stream(held, gate_stream(&still));
+    dp_put_on_stream(passing, gate_stream(&quick));
     assert_int_equal(gpu.stream_sync(quick.stream), CUDA_OK);
     assert_int_equal(dp_pool_reclaim(pool), 1);
     gate_pass(&still);
@@ -235,8 +238,9 @@ static void destroying_waits_for_the_stream(void **state)
     pthread_t opener;
     gate still;
     gate_make(&still);
+    dp_buf *held = get(pool);
     gate_close(&still);
-    dp_put_on_stream(get(pool), gate_stream(&still));
+    dp_put_on_stream(held, gate_stream(&still));
     assert_int_equal(pthread_create(&opener, NULL, open_later, &still), 0);
     dp_pool_destroy(pool);
     assert_true(atomic_load(&still.open));
