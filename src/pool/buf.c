@@ -75,7 +75,7 @@ static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_re
 {
     magazine_layer *layer = &pool->magazines;
     dp_status reason = DP_ERR_UNSUPPORTED;
-    stream_release_poll_any(&pool->streams);
+    (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
     for (unsigned i = 0; i < route->count; i++) {
         dp_tier_id tier = (dp_tier_id)route->tiers[i];
         dp_buf *buf = NULL;

@@ -171,6 +171,8 @@ unsigned stream_release_poll(stream_release *self, unsigned count_max)
     dp_buf *passed[STREAM_POLLS_MAX];
     unsigned passed_count = 0;
     DP_ASSERT(count_max <= STREAM_POLLS_MAX);
+    if (atomic_load_explicit(&self->pending_count, memory_order_relaxed) == 0)
+        return 0;
     stream_queue taken = detach(self, count_max);
     if (taken.first != NULL) {
         stream_queue waiting = {NULL, NULL};

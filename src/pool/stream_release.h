@@ -52,16 +52,9 @@ void stream_release_close(stream_release *self);
 
 /*
  * Looks at count_max (at most STREAM_POLLS_MAX) pending references, puts those whose stream has
- * passed, and returns how many are left.  Never waits for a stream.
+ * passed, and returns how many are left.  Never waits for a stream; one load where none is pending.
  */
 unsigned stream_release_poll(stream_release *self, unsigned count_max);
-
-/* For the slow way of a get: one load where nothing is pending. */
-static inline void stream_release_poll_any(stream_release *self)
-{
-    if (DP_UNLIKELY(atomic_load_explicit(&self->pending_count, memory_order_relaxed) != 0))
-        (void)stream_release_poll(self, STREAM_POLLS_MAX);
-}
 
 /* For tests, as pool_check(). */
 void stream_release_check(stream_release *self);
