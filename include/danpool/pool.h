@@ -22,6 +22,8 @@ typedef struct dp_route_rule {
     size_t size_bytes_min;           /* inclusive */
     size_t size_bytes_max;           /* inclusive, 0 = no limit */
     uint32_t batch_size_min;         /* inclusive */
+    dp_priority priority_min;        /* inclusive */
+    uint16_t tenant;                 /* 0 matches every tenant, and requests of none */
     dp_tier_id tiers[DP_TIER_COUNT]; /* ends early with DP_TIER_NONE */
 } dp_route_rule;
 

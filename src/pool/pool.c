@@ -118,6 +118,44 @@ static dp_status slabs_create(dp_pool *pool, uint32_t usable)
     return DP_OK;
 }
 
+/*
+ * The short way's entry for a row and class: the first tier's magazine, where the answer is the
+ * same for every size of the class and threads keep such blocks.  All sizes of a class are rounded
+ * up to one class of the tier as well, since classes and alignments are steps of powers of two.
+ */
+static uint32_t fast_entry(const dp_pool *pool, unsigned row, unsigned size_class)
+{
+    size_t size_bytes_max = size_class_bytes(size_class);
+    size_t size_bytes_min = size_class == 0 ? 1 : size_class_bytes(size_class - 1) + 1;
+    dp_request request = {
+        .size_bytes = size_bytes_max,
+        .kind = (uint8_t)router_row_kind(row),
+        .priority = (uint8_t)router_row_priority(row),
+        .need = (uint8_t)router_row_need(row),
+    };
+    if (buf_request_check(&request) != DP_OK ||
+        !router_is_flat(&pool->router, size_bytes_min, size_bytes_max))
+        return 0;
+    router_route route = router_find(&pool->router, &request);
+    if (route.count == 0)
+        return 0;
+    unsigned tier = route.tiers[0];
+    size_t index = pool->magazines.first[tier] + pool_class_of(pool, tier, size_bytes_max);
+    DP_ASSERT(pool_class_of(pool, tier, size_bytes_min) ==
+              pool_class_of(pool, tier, size_bytes_max));
+    uint32_t entry = (uint32_t)(index * sizeof(magazine));
+    return tier == route.first ? entry : entry + POOL_FAST_FALLBACK;
+}
+
+static void fast_fill(dp_pool *pool)
+{
+    for (unsigned row = 0; row < ROUTER_ROWS; row++) {
+        for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
+            atomic_store_explicit(&pool->fast[row][i], fast_entry(pool, row, i),
+                                  memory_order_relaxed);
+    }
+}
+
 /* Everything above the tiers, which pool->tiers holds already. */
 static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
 {
@@ -128,7 +166,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     router_facts facts = facts_collect(pool);
     if (facts.usable == 0)
         return DP_ERR_UNSUPPORTED;
-    dp_status status = router_create(rules, rule_count, &facts, &pool->router);
+    dp_status status = router_init(rules, rule_count, &facts, &pool->router);
     if (status != DP_OK)
         return status;
     status = slabs_create(pool, facts.usable);
@@ -136,9 +174,9 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
     if (status != DP_OK) {
         slabs_destroy(pool);
-        router_destroy(&pool->router);
         return status;
     }
+    fast_fill(pool);
     stream_release_open(&pool->streams, facts.device_visible != 0);
     return DP_OK;
 }
@@ -202,7 +240,6 @@ void dp_pool_destroy(dp_pool *pool)
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
-    router_destroy(&pool->router);
     tiers_close(pool->tiers);
     os_free(pool);
 }
@@ -229,12 +266,12 @@ dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
     dp_status status = buf_request_check(request);
     if (status != DP_OK)
         return status;
-    const router_route *route = router_find(&pool->router, request);
-    if (route->count == 0)
+    router_route route = router_find(&pool->router, request);
+    if (route.count == 0)
         return DP_ERR_UNSUPPORTED;
     for (unsigned i = 0; i < DP_TIER_COUNT; i++)
-        tiers[i] = i < route->count ? (dp_tier_id)route->tiers[i] : DP_TIER_NONE;
-    *rule_index = route->rule;
+        tiers[i] = i < route.count ? (dp_tier_id)route.tiers[i] : DP_TIER_NONE;
+    *rule_index = route.rule;
     return DP_OK;
 }
 

@@ -121,7 +121,7 @@ void dp_put_on_stream(dp_buf *buf, uint64_t stream)
 {
     if (buf == NULL)
         return;
-    stream_release *self = &buf->pool->streams;
+    stream_release *self = &buf_pool(buf)->streams;
     cuda_stream *order = (cuda_stream *)(uintptr_t)stream;
     if (buf->device == 0 || self->device.driver == NULL || cuda_enter(&self->device) != DP_OK) {
         dp_put(buf);

@@ -278,14 +278,16 @@ static dp_status server_open(dp_server *server)
     return status == DP_OK ? open_loops(server) : status;
 }
 
-/* Renderers first: they answer every upload in flight while the loops still turn. */
+/* The renderers stop first: they answer every upload in flight while the loops still turn.  They
+ * are freed after the loops, which may be asked for their figures or given an upload until then. */
 static void server_close(dp_server *server)
 {
-    dp_render_destroy(server->render);
+    dp_render_stop(server->render);
     for (unsigned i = 0; i < server->loop_count; i++) {
         loop_stop(&server->loops[i]);
     }
     free(server->loops);
+    dp_render_destroy(server->render);
     media_store_destroy(server->media);
     room_table_destroy(server->rooms);
     dp_cache_destroy(server->cache);
