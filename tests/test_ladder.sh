@@ -11,11 +11,13 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os cuda_driver pmem_file pmem_index histogram trace nvtx_mark probe observe"
-  "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
+  "list os memfd cuda_driver pmem_file pmem_index histogram trace probe"
+  "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
+tier_fault tier_limit tier_trace nvtx_mark observe"
   "size_class slab slab_state slab_check trace_file trace_chrome"
   "magazine magazine_check router evict stats"
-  "pool_internal pool_state buf cache_internal cache_table cache_room cache pool_observe"
+  "pool_internal pool_state buf device stream_release cache_internal cache_table cache_room cache \
+pool_observe"
   "pool"
 )
 

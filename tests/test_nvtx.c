@@ -261,7 +261,7 @@ static void refills_regions_and_large_blocks_are_told_and_magazines_are_not(void
     (void)state;
     counts got;
     run_with_counter("blocks", &got);
-    ASSERT_COUNTS(&got, {"range.refill", 4}, {"range.region get", 3}, {"range.region put", 3},
+    ASSERT_COUNTS(&got, {"range.refill", 4}, {"range.region_get", 3}, {"range.region_put", 3},
                   {"category.host", 3 + 2 + 2}, {"category.pinned", 1 + 1 + 1}, {"heaps.layout", 2},
                   {"heaps.sub", 1}, {"heaps.removed", 3}, {"regions.added", 2},
                   {"regions.removed", 2});
@@ -272,7 +272,7 @@ static void copies_to_and_from_a_device_are_told(void **state)
     (void)state;
     counts got;
     run_with_counter("device", &got);
-    ASSERT_COUNTS(&got, {"range.refill", 1}, {"range.region get", 1}, {"range.region put", 1},
+    ASSERT_COUNTS(&got, {"range.refill", 1}, {"range.region_get", 1}, {"range.region_put", 1},
                   {"range.write", 3}, {"range.read", 1}, {"category.hbm", 7}, {"heaps.layout", 1},
                   {"heaps.removed", 1});
 }
@@ -283,13 +283,15 @@ static void moves_of_the_cache_are_told(void **state)
     counts got;
     run_with_counter("cache", &got);
     assert_int_equal(value_of(&got, "misuse"), 0);
-    assert_int_equal(value_of(&got, "range.region get"), 1);
-    assert_int_equal(value_of(&got, "range.region put"), 1);
+    assert_int_equal(value_of(&got, "range.region_get"), 1);
+    assert_int_equal(value_of(&got, "range.region_put"), 1);
     assert_int_equal(value_of(&got, "range.demote"), 1);
     assert_int_equal(value_of(&got, "range.promote"), 1);
     assert_int_equal(value_of(&got, "range.commit"), 1);
     assert_int_equal(value_of(&got, "range.find"), 1);
-    assert_int_equal(value_of(&got, "category.pmem"), 2); /* the commit and the find */
+    assert_int_equal(value_of(&got, "range.release"), 1);
+    assert_int_equal(value_of(&got, "range.each"), 1);
+    assert_int_equal(value_of(&got, "category.pmem"), 4); /* these four */
 }
 
 static void stages_of_rendering_are_told(void **state)

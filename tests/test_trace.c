@@ -96,7 +96,7 @@ static void a_get_and_its_put_are_recorded_with_what_they_were(void **state)
     assert_int_equal(put->size_class, get->size_class);
     assert_int_equal(put->thread, get->thread);
     const trace_event *call = nth(&file, DP_TRACE_TIER_CALL, 0);
-    assert_int_equal(call->detail, TRACE_CALL_REGION_GET);
+    assert_int_equal(call->detail, TIER_REGION_GET);
     assert_int_equal(call->size_bytes, rig.counts[DP_TIER_PINNED].bytes_out);
     assert_true(call->time_ns <= get->time_ns && get->time_ns <= put->time_ns);
     trace_file_clear(&file);

@@ -40,6 +40,11 @@ static dp_pool *pool_of(const dp_buf *buf)
     return slab_pool_of(buf);
 }
 
+dp_pool *buf_pool(const dp_buf *buf)
+{
+    return pool_of(buf);
+}
+
 /* ---- getting ---- */
 
 dp_status buf_request_check(const dp_request *request)
@@ -107,6 +112,7 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
     magazine_layer *layer = &pool->magazines;
     router_route route = router_find(&pool->router, request);
     reason = DP_ERR_UNSUPPORTED;
+    (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
     for (unsigned i = 0; i < route.count; i++) {
         dp_tier_id tier = (dp_tier_id)route.tiers[i];
         dp_buf *buf = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 0: the one file that includes NVTX's headers; see nvtx_mark.h.
+ * Rung 1: the one file that includes NVTX's headers; see nvtx_mark.h.
  *
  * The headers define their functions here, as weak hidden symbols, and look for the tool on the
  * first call.  Everything is made by nvtx_mark_start() under its once; `nvtx_mark_attached` is
@@ -23,7 +23,7 @@ static nvtxStringHandle_t tier_names[DP_TIER_COUNT];
 
 static void start(void)
 {
-    static const char *const names[NVTX_RANGE_COUNT] = {
+    static const char *const names[NVTX_TIER_CALL] = {
 #define NVTX_RANGE_NAME(id, name) [id] = (name),
         NVTX_RANGE_LIST(NVTX_RANGE_NAME)
 #undef NVTX_RANGE_NAME
@@ -32,7 +32,9 @@ static void start(void)
     if (domain == NULL)
         return; /* no tool */
     for (unsigned i = 0; i < NVTX_RANGE_COUNT; i++)
-        range_names[i] = nvtxDomainRegisterStringA(domain, names[i]);
+        range_names[i] = nvtxDomainRegisterStringA(
+            domain,
+            i < NVTX_TIER_CALL ? names[i] : tier_call_name((tier_call)(i - NVTX_TIER_CALL)));
     for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
         const char *name = dp_tier_name((dp_tier_id)tier);
         tier_names[tier] = nvtxDomainRegisterStringA(domain, name);

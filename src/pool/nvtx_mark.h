@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 0: what Nsight Systems, Nsight Compute and Compute Sanitizer are told, in the NVTX domain
+ * Rung 1: what Nsight Systems, Nsight Compute and Compute Sanitizer are told, in the NVTX domain
  * "danpool".
  *
  *  - Ranges (push and pop, per thread) stand around what is slow: refills, calls into tiers, moves
@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include <danpool/tier.h>
+#include "pool/tier.h"
 
 #if !defined(__wasm__)
 #include "dp_features.h"
@@ -36,13 +36,6 @@
  */
 #define NVTX_RANGE_LIST(X)                                                                         \
     X(NVTX_REFILL, "refill")                                                                       \
-    X(NVTX_CALL_REGION_GET, "region get") /* a trace_call's range is NVTX_CALL_REGION_GET + it */  \
-    X(NVTX_CALL_REGION_PUT, "region put")                                                          \
-    X(NVTX_CALL_WRITE, "write")                                                                    \
-    X(NVTX_CALL_READ, "read")                                                                      \
-    X(NVTX_CALL_COMMIT, "commit")                                                                  \
-    X(NVTX_CALL_FIND, "find")                                                                      \
-    X(NVTX_CALL_REMOVE, "remove")                                                                  \
     X(NVTX_DEMOTE, "demote")                                                                       \
     X(NVTX_PROMOTE, "promote")                                                                     \
     X(NVTX_MIGRATE, "migrate")                                                                     \
@@ -54,7 +47,8 @@ typedef enum nvtx_range {
 #define NVTX_RANGE_ENUM(id, name) id,
     NVTX_RANGE_LIST(NVTX_RANGE_ENUM)
 #undef NVTX_RANGE_ENUM
-        NVTX_RANGE_COUNT
+        NVTX_TIER_CALL, /* + a tier_call, under its name */
+    NVTX_RANGE_COUNT = NVTX_TIER_CALL + TIER_CALL_COUNT
 } nvtx_range;
 
 /* Categories: the tier's number plus 1 (0 means none), and one for rendering. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 0: from an event to the histogram it counts in, the recording and the probe; see observe.h.
+ * Rung 1: from an event to the histogram it counts in, the recording and the probe; see observe.h.
  */
 #include "pool/observe.h"
 
@@ -88,21 +88,32 @@ void observe_refill(dp_tier_id tier, unsigned size_class, dp_status status)
     DP_PROBE3(refill, tier, size_class, status);
 }
 
-void observe_tier_call(observer *self, dp_tier_id tier, trace_call call, size_t size_bytes,
-                       uint64_t begun_ns, dp_status status)
+static void tier_call_begin(void *user, const tier_trace_event *call)
 {
-    uint64_t ns = os_clock_ns() - begun_ns;
-    if (call == TRACE_CALL_REGION_GET)
-        DP_PROBE4(region_get, tier, size_bytes, status, ns);
-    else if (call == TRACE_CALL_REGION_PUT)
-        DP_PROBE3(region_put, tier, size_bytes, ns);
-    count_latency(self, DP_LATENCY_TIER_CALL, tier, ns);
-    const trace_event event = {.size_bytes = saturate(size_bytes),
-                               .duration_ns = saturate(ns),
+    (void)user;
+    nvtx_push((nvtx_range)(NVTX_TIER_CALL + (unsigned)call->call), NVTX_CATEGORY(call->tier),
+              call->size_bytes);
+}
+
+static void tier_call_end(void *user, const tier_trace_event *call)
+{
+    nvtx_pop();
+    if (call->call == TIER_REGION_GET)
+        DP_PROBE4(region_get, call->tier, call->size_bytes, call->status, call->duration_ns);
+    else if (call->call == TIER_REGION_PUT)
+        DP_PROBE3(region_put, call->tier, call->size_bytes, call->duration_ns);
+    count_latency(user, DP_LATENCY_TIER_CALL, call->tier, call->duration_ns);
+    const trace_event event = {.size_bytes = saturate(call->size_bytes),
+                               .duration_ns = saturate(call->duration_ns),
                                .type = DP_TRACE_TIER_CALL,
-                               .tier = (uint8_t)tier,
-                               .detail = (uint8_t)call};
-    record(self, &event);
+                               .tier = (uint8_t)call->tier,
+                               .detail = (uint8_t)call->call};
+    record(user, &event);
+}
+
+tier_trace_sink observer_sink(observer *self)
+{
+    return (tier_trace_sink){.report = tier_call_end, .begin = tier_call_begin, .user = self};
 }
 
 void observe_evict(observer *self, dp_tier_id tier, size_t size_bytes, dp_priority priority)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 0: the one place that a slow path tells what it did.  From there it goes to the histograms,
+ * Rung 1: the one place that a slow path tells what it did.  From there it goes to the histograms,
  * to the recording if one runs, and to the probes; so a path that is to be seen needs one line.
  *
- * Every call takes NULL for the observer (a tier or a layer that no pool owns) and then only fires
+ * Every call takes NULL for the observer (a layer that no pool owns) and then only fires
  * the probe.  All are thread safe and take no lock but trace_record()'s on a thread's first event;
  * none allocates but there, and none can fail.
  */
@@ -14,6 +14,7 @@
 #include <danpool/stats.h>
 
 #include "pool/histogram.h"
+#include "pool/tier.h"
 #include "pool/trace.h"
 
 typedef struct observer {
@@ -54,9 +55,9 @@ void observe_put(observer *self, const observed_buf *buf);
 
 void observe_refill(dp_tier_id tier, unsigned size_class, dp_status status);
 
-/* A call into a tier that began at begun_ns. */
-void observe_tier_call(observer *self, dp_tier_id tier, trace_call call, size_t size_bytes,
-                       uint64_t begun_ns, dp_status status);
+/* For tier_trace_wrap(): every call into the tier is timed and told, with an NVTX range round it.
+ */
+tier_trace_sink observer_sink(observer *self);
 
 /* A cached copy left a tier, or moved on to another. */
 void observe_evict(observer *self, dp_tier_id tier, size_t size_bytes, dp_priority priority);

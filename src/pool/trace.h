@@ -37,19 +37,8 @@
 /* Bits of trace_event.detail, by type. */
 #define TRACE_GET_FRESH      1u /* DP_TRACE_GET: the block was never handed out before */
 #define TRACE_GET_KIND_SHIFT 1u /* DP_TRACE_GET: the buffer's dp_kind from here on */
-/* The others: MIGRATE the tier it went to, EVICT the priority, TIER_CALL a trace_call, HEALTH the
+/* The others: MIGRATE the tier it went to, EVICT the priority, TIER_CALL a tier_call, HEALTH the
  * old state in the high and the new one in the low four bits. */
-
-typedef enum trace_call {
-    TRACE_CALL_REGION_GET,
-    TRACE_CALL_REGION_PUT,
-    TRACE_CALL_WRITE,
-    TRACE_CALL_READ,
-    TRACE_CALL_COMMIT,
-    TRACE_CALL_FIND,
-    TRACE_CALL_REMOVE,
-    TRACE_CALL_COUNT
-} trace_call;
 
 /* What happened.  `time_ns` is when it was over; it began `duration_ns` before. */
 typedef struct trace_event {

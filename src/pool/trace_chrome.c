@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "pool/size_class.h"
+#include "pool/tier.h"
 #include "pool/trace_file.h"
 
 /* As JSON wants it; bytes that are no ASCII are replaced, since paths need not be UTF-8. */
@@ -93,7 +94,7 @@ static void write_time(const chrome *self, const char *key, uint64_t ns)
 static void write_event(chrome *self, const trace_event *event)
 {
     bool timed = event->duration_ns != 0;
-    const char *name = event->type == DP_TRACE_TIER_CALL ? trace_call_name(event->detail)
+    const char *name = event->type == DP_TRACE_TIER_CALL ? tier_call_name((tier_call)event->detail)
                                                          : trace_event_name(event->type);
     (void)fprintf(self->to, ",\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"%s\",", name,
                   dp_tier_name((dp_tier_id)event->tier), timed ? "X" : "i");

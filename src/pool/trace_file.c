@@ -15,6 +15,7 @@
 
 #include "pool/os.h"
 #include "pool/size_class.h"
+#include "pool/tier.h"
 
 static const char magic[8] = "dptrace\n";
 
@@ -30,16 +31,6 @@ static const char *const event_names[DP_TRACE_EVENT_COUNT] = {
 const char *trace_event_name(unsigned type)
 {
     return type < DP_TRACE_EVENT_COUNT ? event_names[type] : "unknown";
-}
-
-const char *trace_call_name(unsigned call)
-{
-    static const char *const names[TRACE_CALL_COUNT] = {
-        [TRACE_CALL_REGION_GET] = "region get", [TRACE_CALL_REGION_PUT] = "region put",
-        [TRACE_CALL_WRITE] = "write",           [TRACE_CALL_READ] = "read",
-        [TRACE_CALL_COMMIT] = "commit",         [TRACE_CALL_FIND] = "find",
-        [TRACE_CALL_REMOVE] = "remove"};
-    return call < TRACE_CALL_COUNT ? names[call] : "unknown";
 }
 
 void trace_file_clear(trace_file *file)
@@ -219,7 +210,7 @@ static bool event_is_valid(const trace_event *event, uint64_t time_ns_before)
     return event->time_ns >= time_ns_before && event->duration_ns <= event->time_ns &&
            event->type < DP_TRACE_EVENT_COUNT && event->tier < DP_TIER_COUNT &&
            event->size_class < SIZE_CLASS_COUNT &&
-           (event->type != DP_TRACE_TIER_CALL || event->detail < TRACE_CALL_COUNT) &&
+           (event->type != DP_TRACE_TIER_CALL || event->detail < TIER_CALL_COUNT) &&
            (event->type != DP_TRACE_MIGRATE || event->detail < DP_TIER_COUNT) &&
            (event->type != DP_TRACE_GET ||
             (event->id != 0 && event->size_bytes != 0 && event->size_bytes <= DP_SIZE_BYTES_MAX &&

@@ -66,8 +66,7 @@ dp_status trace_file_write_chrome(const trace_file *file, FILE *to);
 /* The module that an address lies in, NULL when it lies in none. */
 const trace_module *trace_file_module(const trace_file *file, uint64_t address);
 
-/* Names of an event's type, call and so on for people; "unknown" outside their range. */
+/* The name of an event's type for people; "unknown" outside their range. */
 const char *trace_event_name(unsigned type);
-const char *trace_call_name(unsigned call);
 
 #endif
