@@ -402,6 +402,85 @@ static void a_buffer_that_crosses_threads_is_got_before_it_is_put(void **state)
     pool_rig_close(&rig);
 }
 
+static uint64_t timed_gets(dp_pool *pool)
+{
+    dp_latency latency;
+    assert_int_equal(dp_latency_read(pool, DP_LATENCY_GET, DP_TIER_HOST, &latency), DP_OK);
+    return latency.count;
+}
+
+static void gets_are_quick_again_when_a_recording_is_over(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(timed_gets(rig.pool), 1);
+    assert_int_equal(dp_trace_start(rig.pool, 10), DP_OK);
+    for (unsigned i = 0; i < 20; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(timed_gets(rig.pool), 21); /* all went the long way */
+    dp_trace_stop(rig.pool);
+    for (unsigned i = 0; i < 20; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(timed_gets(rig.pool), 21);
+    pool_rig_close(&rig);
+}
+
+typedef struct switching {
+    dp_pool *pool;
+    _Atomic bool stop;
+} switching;
+
+static void *get_and_put_until_told(void *user)
+{
+    switching *at = user;
+    dp_buf *held[8] = {NULL};
+    for (unsigned i = 0; !atomic_load_explicit(&at->stop, memory_order_relaxed); i++) {
+        dp_put(held[i % 8]);
+        held[i % 8] = rig_get(at->pool, DP_KIND_OTHER, 1 + i % 300);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        dp_put(held[i]);
+    return NULL;
+}
+
+static void *start_and_stop(void *user)
+{
+    switching *at = user;
+    for (unsigned i = 0; i < 100; i++) {
+        (void)dp_trace_start(at->pool, 100);
+        dp_trace_stop(at->pool);
+    }
+    return NULL;
+}
+
+/* Whoever starts and stops, and whoever gets meanwhile: in the end nothing is lost or left slow. */
+static void recordings_may_be_switched_while_others_get(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    pool_rig_open_all(&rig);
+    switching at = {.pool = rig.pool};
+    pthread_t threads[4];
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < 2 ? start_and_stop : get_and_put_until_told, &at),
+            0);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        if (i == 1)
+            atomic_store_explicit(&at.stop, true, memory_order_relaxed);
+    }
+    assert_false(stats_of(rig.pool).running);
+    dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    uint64_t before = timed_gets(rig.pool);
+    for (unsigned i = 0; i < 20; i++)
+        dp_put(rig_get(rig.pool, DP_KIND_OTHER, 64));
+    assert_int_equal(timed_gets(rig.pool), before);
+    pool_rig_close(&rig);
+}
+
 typedef struct writers {
     trace trace;
     _Atomic bool stop;
@@ -512,6 +591,8 @@ int main(void)
         cmocka_unit_test(rings_are_bounded_and_the_dead_leave_theirs),
         cmocka_unit_test(threads_that_come_and_go_do_not_use_up_the_rings),
         cmocka_unit_test(a_buffer_that_crosses_threads_is_got_before_it_is_put),
+        cmocka_unit_test(gets_are_quick_again_when_a_recording_is_over),
+        cmocka_unit_test(recordings_may_be_switched_while_others_get),
         cmocka_unit_test(a_snapshot_of_a_running_recording_is_whole),
         cmocka_unit_test(a_dump_that_finds_no_memory_says_so_and_changes_nothing),
         cmocka_unit_test(a_full_disk_is_told),
