@@ -12,6 +12,7 @@
 
 #define MESSAGES_PER_S 100000u
 #define PEERS          4u
+#define MIB            1048576.0
 
 static const struct peer_kind {
     const char *name;
@@ -48,6 +49,11 @@ static void row_peer(bench_row *row, const run *r, size_t i, double value)
     }
 }
 
+static double resident_share(const flood_count *count)
+{
+    return count->result.resident_bytes / (count->result.live_bytes + 1.0);
+}
+
 static void emit_memory(bench *b, const run *r)
 {
     bench_row reuse = row_of(r, "reuse rate", "%", r->pool.result.reuse_percent);
@@ -58,16 +64,20 @@ static void emit_memory(bench *b, const run *r)
     char note[256];
     (void)snprintf(
         note, sizeof note,
-        "%.0f MiB asked for and held, %.0f MiB taken from the system; of the peers, what "
-        "their resident set grew by",
-        r->pool.result.live_bytes / 1048576.0, r->pool.result.taken_bytes / 1048576.0);
+        "%.0f MiB asked for and held, in blocks of %.0f MiB; %.0f MiB taken from the tier",
+        r->pool.result.live_bytes / MIB, r->pool.result.block_bytes / MIB,
+        r->pool.result.taken_bytes / MIB);
     bench_row fragmentation = row_of(r, "fragmentation", "%", r->pool.result.fragmentation);
     fragmentation.note = note;
     fragmentation.goal = (bench_goal){BENCH_GOAL_VALUE_MAX, 12.0, false};
-    for (size_t i = 0; i < PEERS; i++) {
-        row_peer(&fragmentation, r, i, r->peers[i].result.fragmentation);
-    }
     bench_emit(b, &fragmentation);
+
+    bench_row resident = row_of(r, "resident for each byte held", "B", resident_share(&r->pool));
+    resident.note = "growth of the process over what is asked for and held, bookkeeping included";
+    for (size_t i = 0; i < PEERS; i++) {
+        row_peer(&resident, r, i, resident_share(&r->peers[i]));
+    }
+    bench_emit(b, &resident);
 }
 
 static void emit_calls(bench *b, const run *r)

@@ -15,7 +15,7 @@ rungs=(
   "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
 tier_fault tier_limit tier_trace"
   "size_class slab slab_state slab_check"
-  "magazine router evict stats"
+  "magazine magazine_state magazine_depot magazine_check router evict stats"
   "pool_internal pool_state buf device stream_release cache_internal cache_table cache_room cache"
   "pool"
 )
