@@ -136,7 +136,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .capacity_bytes = (uint32_t)args->region.size_bytes,
                  .tier = (uint8_t)args->tier,
                  .kind = (uint8_t)args->kind,
-                 .flags = BUF_WRAP,
+                 .flags = BUF_WRAP | (args->writable ? BUF_OURS : 0),
                  .host = args->region.host,
                  .device = args->region.device,
                  .pool = pool},
@@ -283,10 +283,17 @@ static bool range_is_inside(const dp_buf *buf, size_t offset_bytes, size_t size_
     return offset_bytes <= buf->capacity_bytes && size_bytes <= buf->capacity_bytes - offset_bytes;
 }
 
+/* A wrapped block is a stored object served in place, which nobody changes, or a share's, which
+ * another process may be reading unless it is held once. */
+static bool may_write(const dp_buf *buf)
+{
+    return (buf->flags & BUF_WRAP) == 0 ||
+           ((buf->flags & BUF_OURS) != 0 && buf_references(buf) == 1);
+}
+
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
 {
-    /* A wrapped block is a stored object served in place: immutable. */
-    if (!range_is_inside(buf, offset_bytes, size_bytes) || (buf->flags & BUF_WRAP) != 0)
+    if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);

@@ -38,10 +38,11 @@
 #define SLAB_HUGE_KEPT_BYTES_MAX ((size_t)64 << 20)
 
 /* Bits of dp_buf.flags. */
-#define BUF_USED 1u /* has been handed to a caller before */
-#define BUF_WRAP 2u /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK 4u /* seen by the walker */
-#define BUF_REST 8u /* on its run's free chain */
+#define BUF_USED 1u  /* has been handed to a caller before */
+#define BUF_WRAP 2u  /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK 4u  /* seen by the walker */
+#define BUF_REST 8u  /* on its run's free chain */
+#define BUF_OURS 16u /* with BUF_WRAP: its only holder may write */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
