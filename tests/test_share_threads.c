@@ -7,12 +7,13 @@
 #include "share_rig.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #define OWNERS    2
 #define PEERS     2
-#define PER_OWNER 4000
+#define PER_OWNER 2000
 
 typedef struct stress {
     share_rig rig;
@@ -47,12 +48,12 @@ static void *owner_run(void *user)
         unsigned to = next_random(&w->seed) % PEERS;
         dp_buf *buf = NULL;
         dp_share_token token;
-        if (dp_share_get(s->rig.share, size_bytes, &buf) != DP_OK)
-            continue;
+        while (dp_share_get(s->rig.share, size_bytes, &buf) != DP_OK)
+            (void)sched_yield(); /* the peers empty the share */
         memset(dp_buf_data(buf), (int)(size_bytes & 255), size_bytes);
         dp_status status = dp_share_export(s->rig.share, buf, s->peers[to], &token);
         dp_put(buf);
-        if (status == DP_OK && next_random(&w->seed) % 16 == 0)
+        if (status == DP_OK && next_random(&w->seed) % 32 == 0)
             (void)dp_share_revoke(s->rig.share, &token);
         if (status == DP_OK &&
             write(s->pipes[to][1], token.bytes, sizeof token.bytes) != sizeof token.bytes)
