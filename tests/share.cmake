@@ -5,6 +5,23 @@ if(CMOCKA_FOUND)
       share_peers share_threads)
     dp_test(test_${unit} LINK danpool)
   endforeach()
+
+  # One driver for every consumer; a language that is not on this machine is skipped by name.
+  add_executable(share_consumer share/consumer.c)
+  target_link_libraries(share_consumer PRIVATE dp_flags danpool)
+  set_target_properties(share_consumer PROPERTIES C_EXTENSIONS OFF)
+  add_executable(test_share_clients test_share_clients.c)
+  target_link_libraries(test_share_clients PRIVATE dp_flags danpool PkgConfig::CMOCKA)
+  target_include_directories(test_share_clients PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+    ${CMAKE_CURRENT_SOURCE_DIR}/support ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(test_share_clients PROPERTIES C_EXTENSIONS OFF)
+  add_test(NAME share_client_c COMMAND test_share_clients $<TARGET_FILE:share_consumer>)
+  foreach(language python node)
+    add_test(NAME share_client_${language} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/share/run.sh
+      $<TARGET_FILE:test_share_clients> ${language})
+  endforeach()
+  set_tests_properties(share_client_c share_client_python share_client_node PROPERTIES
+    LABELS "clients" SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
 
 # Runs alone: build/fuzz/tests/fuzz_share -max_total_time=60 -max_len=1024.
