@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 2: the bitmap behind share_space.h.
+ * Rung 2: the bitmap behind share_space.h.  Bits behind the last block are set from the start, so
+ * that no search has to look for the end; give and take assert that every bit really turns.
  */
 #include "pool/share_space.h"
 
