@@ -199,6 +199,92 @@ static void an_old_token_never_gives_the_bytes_of_a_later_buffer(void **state)
     share_rig_close(&rig);
 }
 
+static void a_grant_outlives_the_words_that_the_one_before_left(void **state)
+{
+    (void)state;
+    share_rig rig;
+    uint32_t peer = 0;
+    dp_share_token token;
+    const void *data = NULL;
+    size_t size_bytes = 0;
+    share_rig_open(&rig);
+    dp_share_view *view = share_rig_peer(&rig, &peer);
+    for (int round = 0; round < 5; round++) {
+        dp_buf *buf = share_rig_get(&rig, 100, round);
+        assert_int_equal(dp_share_export(rig.share, buf, peer, &token), DP_OK);
+        dp_put(buf);
+        assert_int_equal(share_rig_token(&token).grant, 0);
+        assert_int_equal(share_rig_stats(&rig).buffers, 1);
+        assert_int_equal(dp_share_acquire(view, &token, &data, &size_bytes), DP_OK);
+        assert_int_equal(*(const char *)data, round);
+        assert_int_equal(share_rig_stats(&rig).buffers, 1);
+        assert_int_equal(dp_share_release(view, &token), DP_OK);
+        assert_int_equal(share_rig_stats(&rig).buffers, 0);
+    }
+    dp_share_detach(view);
+    share_rig_close(&rig);
+}
+
+static void a_grant_that_has_ended_is_gone_for_whoever_shares_the_control(void **state)
+{
+    (void)state;
+    share_rig rig;
+    dp_share_invitation made;
+    dp_share_view *views[2];
+    dp_share_token token;
+    const void *data = NULL;
+    size_t size_bytes = 0;
+    share_rig_open(&rig);
+    assert_int_equal(dp_share_invite(rig.share, &made), DP_OK);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(dp_share_attach(made.control_fd, made.data_fd, &views[i]), DP_OK);
+    dp_buf *buf = share_rig_get(&rig, 100, 'a');
+    assert_int_equal(dp_share_export(rig.share, buf, made.peer, &token), DP_OK);
+    dp_put(buf);
+    assert_int_equal(dp_share_acquire(views[0], &token, &data, &size_bytes), DP_OK);
+    assert_int_equal(dp_share_release(views[0], &token), DP_OK);
+    assert_int_equal(share_rig_stats(&rig).buffers, 0);
+    assert_int_equal(dp_share_acquire(views[1], &token, &data, &size_bytes), DP_ERR_NOT_FOUND);
+    for (size_t i = 0; i < 2; i++)
+        dp_share_detach(views[i]);
+    assert_int_equal(close(made.control_fd), 0);
+    assert_int_equal(close(made.data_fd), 0);
+    share_rig_close(&rig);
+}
+
+static void a_buffer_of_another_share_is_refused(void **state)
+{
+    (void)state;
+    share_rig rigs[2];
+    uint32_t peers[2];
+    dp_share_view *views[2];
+    dp_buf *bufs[2];
+    dp_share_token token;
+    for (size_t i = 0; i < 2; i++) {
+        share_rig_open(&rigs[i]);
+        views[i] = share_rig_peer(&rigs[i], &peers[i]);
+        bufs[i] = share_rig_get(&rigs[i], 100, 'a');
+    }
+    /* One of the two lies above the other. */
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(dp_share_export(rigs[i].share, bufs[1 - i], peers[i], &token),
+                         DP_ERR_INVALID);
+    /* The same peer number, index and serial in both: only the share's own number tells them. */
+    assert_int_equal(peers[0], peers[1]);
+    assert_int_equal(dp_share_export(rigs[0].share, bufs[0], peers[0], &token), DP_OK);
+    dp_share_token other;
+    assert_int_equal(dp_share_export(rigs[1].share, bufs[1], peers[1], &other), DP_OK);
+    const void *data = NULL;
+    size_t size_bytes = 0;
+    assert_int_equal(dp_share_acquire(views[1], &token, &data, &size_bytes), DP_ERR_NOT_FOUND);
+    assert_int_equal(dp_share_revoke(rigs[1].share, &token), DP_ERR_NOT_FOUND);
+    for (size_t i = 0; i < 2; i++) {
+        dp_put(bufs[i]);
+        dp_share_detach(views[i]);
+        share_rig_close(&rigs[i]);
+    }
+}
+
 static void a_token_is_worth_nothing_to_another_peer(void **state)
 {
     (void)state;
@@ -317,6 +403,8 @@ static void a_token_that_nobody_claims_lapses_with_its_lease(void **state)
     assert_int_equal(share_export_at(rig.share, buf, peer, 5 * second, &lapsed), DP_OK);
     dp_put(buf);
     assert_int_equal(dp_share_acquire(view, &claimed, &data, &size_bytes), DP_OK);
+    share_reap_at(rig.share, 0, &reaped); /* a lease before the clock's beginning */
+    assert_int_equal(reaped.expired, 0);
     share_reap_at(rig.share, 6 * second - 1, &reaped);
     assert_int_equal(reaped.expired, 0);
     share_reap_at(rig.share, 6 * second, &reaped);
@@ -569,6 +657,9 @@ int main(void)
         cmocka_unit_test(a_granted_buffer_is_immutable_until_the_grant_has_ended),
         cmocka_unit_test(a_token_is_claimed_once),
         cmocka_unit_test(an_old_token_never_gives_the_bytes_of_a_later_buffer),
+        cmocka_unit_test(a_grant_outlives_the_words_that_the_one_before_left),
+        cmocka_unit_test(a_grant_that_has_ended_is_gone_for_whoever_shares_the_control),
+        cmocka_unit_test(a_buffer_of_another_share_is_refused),
         cmocka_unit_test(a_token_is_worth_nothing_to_another_peer),
         cmocka_unit_test(what_cannot_be_granted_is_refused),
         cmocka_unit_test(a_peer_holds_no_more_than_grants_max),

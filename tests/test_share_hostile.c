@@ -208,6 +208,35 @@ static void a_grant_that_lies_outside_the_data_is_not_followed(void **state)
     forged_close(&f);
 }
 
+static void a_grant_that_is_replaced_while_it_is_held_is_not_mixed_up(void **state)
+{
+    (void)state;
+    forged f;
+    dp_share_view *view = NULL;
+    const void *data = NULL;
+    size_t size_bytes = 0;
+    forged_open(&f);
+    assert_int_equal(dp_share_attach(f.control_fd, f.data_fd, &view), DP_OK);
+    share_grant_entry *entry = share_rig_entry(&f.control, 0);
+    dp_share_token outer[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        share_token token = {.share_id = 1, .serial = 1 + i, .size_bytes = 10, .peer = 3};
+        memcpy(outer[i].bytes, &token, sizeof token);
+    }
+    entry->size_bytes = 10;
+    entry->serial = 1;
+    assert_int_equal(dp_share_acquire(view, &outer[0], &data, &size_bytes), DP_OK);
+    entry->serial = 2;
+    assert_int_equal(dp_share_acquire(view, &outer[1], &data, &size_bytes), DP_ERR_NOT_FOUND);
+    assert_int_equal(share_rig_claim(&f.control, 0)->claimed, 1);
+    assert_int_equal(dp_share_release(view, &outer[1]), DP_ERR_NOT_FOUND);
+    assert_int_equal(dp_share_release(view, &outer[0]), DP_OK);
+    assert_int_equal(dp_share_acquire(view, &outer[1], &data, &size_bytes), DP_OK);
+    assert_int_equal(dp_share_release(view, &outer[1]), DP_OK);
+    dp_share_detach(view);
+    forged_close(&f);
+}
+
 static void a_header_that_changes_after_attaching_changes_nothing(void **state)
 {
     (void)state;
@@ -401,7 +430,8 @@ static void a_peer_that_finds_its_claim_withdrawn_lets_go(void **state)
     crossing_owner owner = {.entry = share_rig_entry(&f.control, 1)};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, crossing_run, &owner), 0);
-    for (token.serial = 1; token.serial < 200000; token.serial++) {
+    /* Some thousands of tries on two cores; where the threads take turns, many more. */
+    for (token.serial = 1; token.serial < 5000000 && crossed < 1000; token.serial++) {
         memcpy(outer.bytes, &token, sizeof token);
         atomic_store(&owner.serial, token.serial);
         atomic_store(&owner.entry->serial, token.serial);
@@ -431,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_control_that_was_opened_again_instead_of_passed_on_is_refused),
         cmocka_unit_test(random_headers_never_lead_outside),
         cmocka_unit_test(a_grant_that_lies_outside_the_data_is_not_followed),
+        cmocka_unit_test(a_grant_that_is_replaced_while_it_is_held_is_not_mixed_up),
         cmocka_unit_test(a_header_that_changes_after_attaching_changes_nothing),
         cmocka_unit_test(a_peer_that_writes_anything_never_makes_two_buffers_overlap),
         cmocka_unit_test(a_peer_cannot_give_back_what_is_another_peers),

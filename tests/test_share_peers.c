@@ -334,6 +334,8 @@ static void a_peer_survives_its_owner_and_can_tell(void **state)
     size_t size_bytes = 0;
     child c = child_start(act_own);
     assert_int_equal(dp_share_recv(c.socket, &control_fd, &data_fd), DP_OK);
+    assert_int_equal(fcntl(control_fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(data_fd, F_GETFD), FD_CLOEXEC);
     assert_int_equal(dp_share_attach(control_fd, data_fd, &view), DP_OK);
     assert_int_equal(close(control_fd), 0);
     assert_int_equal(close(data_fd), 0);

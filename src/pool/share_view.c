@@ -64,12 +64,9 @@ static dp_status files_map(int control_fd, int data_fd, void **control, void **d
         return status;
     status = memfd_attach(data_fd, MEMFD_READ, data, &data_bytes);
     if (status == DP_OK) {
-        share_header copy;
-        status = control_bytes < sizeof copy ? DP_ERR_FORMAT : DP_OK;
-        if (status == DP_OK) {
-            memcpy(&copy, *control, sizeof copy);
-            status = share_header_check(&copy, control_bytes, data_bytes, layout);
-        }
+        share_header copy; /* a mapping has a page at least, more than this */
+        memcpy(&copy, *control, sizeof copy);
+        status = share_header_check(&copy, control_bytes, data_bytes, layout);
         if (status != DP_OK)
             memfd_unmap(*data, data_bytes);
     }
