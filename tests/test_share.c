@@ -5,7 +5,6 @@
  */
 #include "share_rig.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "dies.h"
@@ -612,6 +611,7 @@ static void every_allocation_may_fail(void **state)
         bool fired = os_malloc_fail_nth(0) == 0;
         assert_int_equal(status, fired ? DP_ERR_NOMEM : DP_OK);
         assert_int_equal(share_rig_fds(), fds);
+        assert_int_equal(share_rig_maps(), 0);
         pool_check(pool);
     } while (status != DP_OK);
     /* share, bitmap, grants, order, view, buffer */
@@ -639,10 +639,53 @@ static void every_descriptor_may_be_missing(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_true(status == DP_OK || status == DP_ERR_NOMEM);
         assert_int_equal(share_rig_fds(), fds);
+        assert_int_equal(share_rig_maps(), 0);
         missing++;
     } while (status != DP_OK && missing < 50);
     assert_int_equal(status, DP_OK);
     assert_true(missing >= 5);
+    dp_pool_destroy(pool);
+}
+
+/* Bytes of address space that this process has. */
+static rlim_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    assert_int_equal(fclose(file), 0);
+    return (rlim_t)pages * os_page_bytes();
+}
+
+static void every_mapping_may_fail(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* their shadow memory is larger than any limit */
+#endif
+    dp_pool *pool = share_rig_pool();
+    int fds = share_rig_fds();
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    assert_int_equal(whole_story(pool), DP_OK); /* what malloc keeps, it has now */
+    rlim_t base = address_space();
+    unsigned failed = 0;
+    dp_status status;
+    do {
+        struct rlimit limit = {.rlim_cur = base + failed * (rlim_t)65536,
+                               .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+        status = whole_story(pool);
+        assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+        assert_true(status == DP_OK || status == DP_ERR_NOMEM);
+        assert_int_equal(share_rig_fds(), fds);
+        assert_int_equal(share_rig_maps(), 0);
+        failed += status != DP_OK;
+    } while (status != DP_OK && failed < 100);
+    assert_int_equal(status, DP_OK);
+    /* The owner's data and control, the peer's control and data: 896 KiB. */
+    assert_true(failed >= 10);
     dp_pool_destroy(pool);
 }
 
@@ -672,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_place_is_given_up_and_its_number_never_comes_again),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(every_descriptor_may_be_missing),
+        cmocka_unit_test(every_mapping_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

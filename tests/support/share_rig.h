@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,6 +138,19 @@ static inline int share_rig_fds(void)
     while (readdir(directory) != NULL)
         count++;
     assert_int_equal(closedir(directory), 0);
+    return count;
+}
+
+/* Mappings of shares' memories in this process. */
+static inline int share_rig_maps(void)
+{
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, "memfd:danpool share") != NULL;
+    assert_int_equal(fclose(maps), 0);
     return count;
 }
 
