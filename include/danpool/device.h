@@ -17,6 +17,27 @@
 extern "C" {
 #endif
 
+/*
+ * Gives one reference back once everything that is queued on `stream` at this moment is done:
+ * for a buffer that a kernel or an asynchronous copy still uses.  The call returns at once; until
+ * the stream has passed the buffer counts as held by one more, so nobody gets its block.  NULL is
+ * fine.  For a buffer that no device sees this is dp_put().
+ *
+ * The reference is put by a later call: dp_pool_reclaim(), another dp_put_on_stream(), a dp_get()
+ * that finds its magazine empty, or dp_pool_destroy(), which waits.  A lost device counts as done.
+ * Where there is no memory to remember the reference, the call waits for the stream instead.  Not
+ * for a stream that is being captured: a graph runs later, and holds references of its own.
+ * Thread safe.  Cost: two driver calls (some microseconds) and a lock; asks about two older ones.
+ */
+DP_API void dp_put_on_stream(dp_buf *buf, uint64_t stream);
+
+/*
+ * Puts the references whose streams have passed, of at most 32 that it looks at, the oldest first;
+ * returns how many still wait.  Never waits itself.  Thread safe.  Cost: at most a driver call for
+ * each that it looks at.
+ */
+DP_API size_t dp_pool_reclaim(dp_pool *pool);
+
 /* A side of the bus. */
 typedef enum dp_place { DP_PLACE_HOST, DP_PLACE_DEVICE, DP_PLACE_COUNT } dp_place;
 
@@ -40,12 +61,12 @@ typedef enum dp_advice {
 DP_API dp_status dp_buf_advise(dp_buf *buf, dp_advice advice);
 
 /*
- * Moves the block's bytes in use to one side, in the order of `cuda_stream`, so that the next
+ * Moves the block's bytes in use to one side, in the order of `stream`, so that the next
  * access there does not fault page by page.  Returns at once.
  * Errors: DP_ERR_UNSUPPORTED (the tier is not managed memory), DP_ERR_INVALID (no such place),
  * DP_ERR_DEVICE.  Thread safe.  Cost: a driver call.
  */
-DP_API dp_status dp_buf_prefetch(dp_buf *buf, dp_place where, uint64_t cuda_stream);
+DP_API dp_status dp_buf_prefetch(dp_buf *buf, dp_place where, uint64_t stream);
 
 #ifdef __cplusplus
 }

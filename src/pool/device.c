@@ -13,14 +13,14 @@ dp_status dp_buf_advise(dp_buf *buf, dp_advice advice)
     DP_ASSERT(buf != NULL);
     if ((unsigned)advice >= DP_ADVICE_COUNT)
         return DP_ERR_INVALID;
-    return tier_advise(buf->pool->tiers[buf->tier], buf->device, buf->capacity_bytes, advice);
+    return tier_advise(buf_pool(buf)->tiers[buf->tier], buf->device, buf->capacity_bytes, advice);
 }
 
-dp_status dp_buf_prefetch(dp_buf *buf, dp_place where, uint64_t cuda_stream)
+dp_status dp_buf_prefetch(dp_buf *buf, dp_place where, uint64_t stream)
 {
     DP_ASSERT(buf != NULL);
     if ((unsigned)where >= DP_PLACE_COUNT)
         return DP_ERR_INVALID;
-    return tier_prefetch(buf->pool->tiers[buf->tier], buf->device, buf->size_bytes, where,
-                         cuda_stream);
+    return tier_prefetch(buf_pool(buf)->tiers[buf->tier], buf->device, buf->size_bytes, where,
+                         stream);
 }

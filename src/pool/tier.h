@@ -116,11 +116,53 @@ TIER_OPENER_LIST(TIER_DECLARE)
 
 /* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for
  * what they add. */
-/* Fails the n-th region_get, copy or commit from now on (1 = the next), then every `every`-th; for
- * tests. */
+/* Fails the n-th region_get, copy, advice or commit from now on (1 = the next), then every
+ * `every`-th; for tests. */
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out);
 /* DP_ERR_QUOTA once more than budget_bytes_max would be taken in regions and stored objects. */
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out);
+
+/* What a traced call did.  X(enumerator, name). */
+#define TIER_CALL_LIST(X)                                                                          \
+    X(TIER_REGION_GET, "region_get")                                                               \
+    X(TIER_REGION_PUT, "region_put")                                                               \
+    X(TIER_WRITE, "write")                                                                         \
+    X(TIER_READ, "read")                                                                           \
+    X(TIER_ADVISE, "advise")                                                                       \
+    X(TIER_PREFETCH, "prefetch")                                                                   \
+    X(TIER_COMMIT, "commit")                                                                       \
+    X(TIER_FIND, "find")                                                                           \
+    X(TIER_RELEASE, "release")                                                                     \
+    X(TIER_REMOVE, "remove")                                                                       \
+    X(TIER_EACH, "each")
+
+typedef enum tier_call {
+#define TIER_CALL_ENUM(id, name) id,
+    TIER_CALL_LIST(TIER_CALL_ENUM)
+#undef TIER_CALL_ENUM
+        TIER_CALL_COUNT
+} tier_call;
+
+typedef struct tier_trace_event {
+    dp_tier_id tier;
+    tier_call call;
+    size_t size_bytes; /* of the region, range or object; 0 where nothing was found, and for each */
+    uint64_t start_ns;
+    uint64_t duration_ns;
+    dp_status status; /* DP_OK for calls that cannot fail */
+} tier_trace_event;
+
+typedef struct tier_trace_sink {
+    /* Run after each call on the thread that made it, under whatever locks that thread holds (for
+     * regions the slab's): it must not call the pool. */
+    void (*report)(void *user, const tier_trace_event *event);
+    void *user;
+    uint64_t (*clock_ns)(void *user); /* (optional) NULL: os_clock_ns() */
+} tier_trace_sink;
+
+/* Passes every call on and reports it.  `sink` is copied; what it points to outlives the tier. */
+dp_status tier_trace_wrap(dp_tier *inner, const tier_trace_sink *sink, dp_tier **out);
+const char *tier_call_name(tier_call call);
 
 /* A decorator's table: its own slots, less the groups that the inner tier lacks. */
 static inline tier_ops tier_ops_like(const tier_ops *own, const tier_ops *inner)

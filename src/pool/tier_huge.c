@@ -18,6 +18,7 @@
  * is the size of its mapping.
  */
 #define _GNU_SOURCE /* MAP_HUGETLB, madvise, mincore */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,9 @@
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 /* log2 of 2 MiB: said in full, since the machine's default size may be another. */
 #define HUGE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT)
@@ -56,12 +60,22 @@ static void huge_close(dp_tier *tier)
 
 /* ---- regions ---- */
 
-/* From the pool of huge pages; NULL when it has too few.  They are reserved here, not on a touch.
+/*
+ * From the pool of huge pages; NULL when it has too few.  The mapping reserves them machine-wide,
+ * but a control group or a memory policy may still refuse one at its first touch, by SIGBUS.  So
+ * all are touched here, where the refusal is an error (Linux 5.14; older kernels are taken at their
+ * word).
  */
 static void *pool_map(size_t mapped_bytes)
 {
     void *pages = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, HUGE_FLAGS, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (madvise(pages, mapped_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        os_pages_unmap(pages, mapped_bytes);
+        return NULL;
+    }
+    return pages;
 }
 
 /* Ordinary pages that start at a multiple of 2 MiB, and the wish for huge ones. */

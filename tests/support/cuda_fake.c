@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fake's whole state is one struct under one mutex; the context stack is per thread.  Each
- * allocation is a node of a list, so that a free of anything else is seen.  A device address is the
- * block's own with a bit set that no user-space address has.
+ * The fake's memory and device; streams and events are in cuda_fake_stream.c.  The state is under
+ * one mutex; the context stack is per thread.  Each allocation is a node of a list, so that a free
+ * of anything else is seen.  A device address is the block's own with a bit set that no user-space
+ * address has; a managed one is the block's own.
  */
-#include "cuda_fake.h"
+#include "cuda_fake_internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -16,7 +17,6 @@
 
 #define DEVICE_TAG          (UINT64_C(1) << 62)
 #define CONTEXTS_PUSHED_MAX 8u
-#define STREAMS_MAX         8u
 
 typedef enum fake_kind { ON_DEVICE, PINNED, MANAGED, KIND_COUNT } fake_kind;
 
@@ -27,29 +27,10 @@ typedef struct fake_block {
     unsigned char *bytes;
 } fake_block;
 
-/* Work is a number that counts up; a stream is known from its first use on. */
-typedef struct fake_stream {
-    uint64_t handle;
-    uint64_t queued;
-    uint64_t done;
-} fake_stream;
-
-struct cuda_event {
-    struct cuda_event *next;
-    fake_stream *stream; /* NULL: never recorded, hence done */
-    uint64_t work;
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static cuda_fake_plan plan;
 static fake_block *blocks;
 static size_t used_bytes[KIND_COUNT];
-static cuda_event *events;
-static unsigned event_count;
-static fake_stream streams[STREAMS_MAX];
-static unsigned stream_count;
-static bool streams_held;
-static unsigned waits;
 static cuda_fake_hint hint;
 static size_t contexts_retained;
 static uint64_t calls;
@@ -60,7 +41,7 @@ static int context_object; /* its address is the context */
 static _Thread_local unsigned contexts_pushed;
 
 /* Every entry point that needs a context starts here; 0 when the call may go on. */
-static cuda_result touch(void)
+cuda_result cuda_fake_touch(void)
 {
     os_lock(&lock);
     calls++;
@@ -229,7 +210,7 @@ static cuda_result fake_context_pop(cuda_context **context)
 
 static cuda_result fake_memory_info(size_t *free_bytes, size_t *total_bytes)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     if (result == CUDA_OK) {
         os_lock(&lock);
         *free_bytes = plan.device_bytes - used_bytes[ON_DEVICE];
@@ -242,7 +223,7 @@ static cuda_result fake_memory_info(size_t *free_bytes, size_t *total_bytes)
 static cuda_result fake_memory_alloc(cuda_address *address, size_t size_bytes)
 {
     unsigned char *bytes = NULL;
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     if (result == CUDA_OK) {
         result = block_alloc(size_bytes, ON_DEVICE, &bytes);
     }
@@ -254,7 +235,7 @@ static cuda_result fake_memory_alloc(cuda_address *address, size_t size_bytes)
 
 static cuda_result fake_memory_free(cuda_address address)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     fake_kind kind = (address & DEVICE_TAG) != 0 ? ON_DEVICE : MANAGED;
     cuda_result freed = block_free((const void *)(uintptr_t)(address & ~DEVICE_TAG), kind);
     return result != CUDA_OK ? result : freed;
@@ -263,7 +244,7 @@ static cuda_result fake_memory_free(cuda_address address)
 static cuda_result fake_host_alloc(void **host, size_t size_bytes, unsigned flags)
 {
     unsigned char *bytes = NULL;
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     if (result == CUDA_OK && flags != (CUDA_HOST_PORTABLE | CUDA_HOST_DEVICE_MAP)) {
         result = CUDA_INVALID_VALUE;
     }
@@ -278,14 +259,14 @@ static cuda_result fake_host_alloc(void **host, size_t size_bytes, unsigned flag
 
 static cuda_result fake_host_free(void *host)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     cuda_result freed = block_free(host, PINNED);
     return result != CUDA_OK ? result : freed;
 }
 
 static cuda_result fake_host_address(cuda_address *address, void *host, unsigned flags)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     if (result == CUDA_OK && flags != 0) {
         result = CUDA_INVALID_VALUE;
     }
@@ -297,7 +278,7 @@ static cuda_result fake_host_address(cuda_address *address, void *host, unsigned
 
 static cuda_result fake_copy_to_device(cuda_address to, const void *from, size_t size_bytes)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     unsigned char *bytes = device_bytes(to, size_bytes);
     if (result == CUDA_OK && bytes == NULL) {
         result = CUDA_ILLEGAL_ADDRESS;
@@ -310,7 +291,7 @@ static cuda_result fake_copy_to_device(cuda_address to, const void *from, size_t
 
 static cuda_result fake_copy_to_host(void *to, cuda_address from, size_t size_bytes)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     const unsigned char *bytes = device_bytes(from, size_bytes);
     if (result == CUDA_OK && bytes == NULL) {
         result = CUDA_ILLEGAL_ADDRESS;
@@ -343,7 +324,7 @@ static cuda_result fake_device_attribute(int *value, int attribute, cuda_ordinal
 static cuda_result fake_managed_alloc(cuda_address *address, size_t size_bytes, unsigned flags)
 {
     unsigned char *bytes = NULL;
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     if (result == CUDA_OK && (flags != CUDA_ATTACH_GLOBAL || plan.no_managed)) {
         result = CUDA_INVALID_VALUE;
     }
@@ -365,7 +346,7 @@ static bool location_exists(cuda_location location)
 /* Both forms of both calls end here; only what is in managed memory can be hinted at. */
 static cuda_result take_hint(const cuda_fake_hint *taken)
 {
-    cuda_result result = touch();
+    cuda_result result = cuda_fake_touch();
     bool valid = (taken->address & DEVICE_TAG) == 0 && taken->size_bytes > 0 &&
                  device_bytes(taken->address, taken->size_bytes) != NULL &&
                  location_exists(taken->location) && taken->advice >= 0 &&
@@ -430,133 +411,7 @@ static cuda_result fake_prefetch_ordinal(cuda_address address, size_t size_bytes
                                        .stream = (uintptr_t)stream});
 }
 
-/* --- events and streams --- */
-
-/* Under the lock. */
-static fake_stream *stream_find(uint64_t handle)
-{
-    for (unsigned i = 0; i < stream_count; i++) {
-        if (streams[i].handle == handle) {
-            return &streams[i];
-        }
-    }
-    DP_ASSERT(stream_count < STREAMS_MAX);
-    streams[stream_count] = (fake_stream){.handle = handle};
-    return &streams[stream_count++];
-}
-
-/* Under the lock: the link that leads to the event, NULL for anything that is none. */
-static cuda_event **event_link(const cuda_event *event)
-{
-    cuda_event **link = &events;
-    while (*link != NULL && *link != event) {
-        link = &(*link)->next;
-    }
-    return *link == NULL ? NULL : link;
-}
-
-static bool event_is_done(const cuda_event *event)
-{
-    return event->stream == NULL || event->stream->done >= event->work;
-}
-
-static cuda_result fake_event_create(cuda_event **event, unsigned flags)
-{
-    cuda_result result = touch();
-    if (result == CUDA_OK && flags != CUDA_EVENT_NO_TIMING) {
-        result = CUDA_INVALID_VALUE;
-    }
-    os_lock(&lock);
-    if (result == CUDA_OK && plan.events_max != 0 && event_count >= plan.events_max) {
-        result = CUDA_OUT_OF_MEMORY;
-    }
-    if (result == CUDA_OK) {
-        cuda_event *made = calloc(1, sizeof *made);
-        DP_ASSERT(made != NULL);
-        made->next = events;
-        events = made;
-        event_count++;
-        *event = made;
-    }
-    os_unlock(&lock);
-    return result;
-}
-
-static cuda_result fake_event_destroy(cuda_event *event)
-{
-    cuda_result result = touch();
-    os_lock(&lock);
-    cuda_event **link = event_link(event);
-    if (link != NULL) {
-        *link = event->next;
-        free(event);
-        event_count--;
-    } else if (result == CUDA_OK) {
-        result = CUDA_INVALID_HANDLE;
-    }
-    os_unlock(&lock);
-    return result;
-}
-
-static cuda_result fake_event_record(cuda_event *event, cuda_stream *stream)
-{
-    cuda_result result = touch();
-    os_lock(&lock);
-    if (result == CUDA_OK && event_link(event) == NULL) {
-        result = CUDA_INVALID_HANDLE;
-    }
-    if (result == CUDA_OK) {
-        event->stream = stream_find((uintptr_t)stream);
-        event->work = ++event->stream->queued;
-        if (!streams_held) {
-            event->stream->done = event->work;
-        }
-    }
-    os_unlock(&lock);
-    return result;
-}
-
-static cuda_result fake_event_query(cuda_event *event)
-{
-    cuda_result result = touch();
-    os_lock(&lock);
-    if (result == CUDA_OK && event_link(event) == NULL) {
-        result = CUDA_INVALID_HANDLE;
-    }
-    if (result == CUDA_OK && !event_is_done(event)) {
-        result = CUDA_NOT_READY;
-    }
-    os_unlock(&lock);
-    return result;
-}
-
-static cuda_result fake_event_wait(cuda_event *event)
-{
-    cuda_result result = touch();
-    os_lock(&lock);
-    if (result == CUDA_OK && event_link(event) == NULL) {
-        result = CUDA_INVALID_HANDLE;
-    }
-    if (result == CUDA_OK && !event_is_done(event)) {
-        event->stream->done = event->work;
-        waits++;
-    }
-    os_unlock(&lock);
-    return result;
-}
-
-static cuda_result fake_stream_wait(cuda_stream *stream)
-{
-    cuda_result result = touch();
-    os_lock(&lock);
-    if (result == CUDA_OK) {
-        fake_stream *known = stream_find((uintptr_t)stream);
-        known->done = known->queued;
-        waits++;
-    }
-    os_unlock(&lock);
-    return result;
-}
+/* --- the table --- */
 
 static cuda_result fake_error_name(cuda_result result, const char **name)
 {
@@ -578,9 +433,7 @@ void cuda_fake_install(const cuda_fake_plan *new_plan)
     calls = 0;
     lost = false;
     initialised = false;
-    stream_count = 0;
-    streams_held = false;
-    waits = 0;
+    cuda_fake_streams_reset(plan.events_max);
     hint = (cuda_fake_hint){0};
     fake_table = whole_table;
     if ((plan.lacks & CUDA_FAKE_LACKS_MANAGED) != 0) {
@@ -604,14 +457,13 @@ void cuda_fake_uninstall(void)
 
 cuda_fake_leaks cuda_fake_leaks_read(void)
 {
-    cuda_fake_leaks leaks = {.contexts_pushed = contexts_pushed};
+    cuda_fake_leaks leaks = {.events = cuda_fake_events(), .contexts_pushed = contexts_pushed};
     os_lock(&lock);
     for (const fake_block *block = blocks; block != NULL; block = block->next) {
         leaks.device_allocations += block->kind == ON_DEVICE;
         leaks.pinned_allocations += block->kind == PINNED;
         leaks.managed_allocations += block->kind == MANAGED;
     }
-    leaks.events = event_count;
     leaks.contexts_retained = contexts_retained;
     os_unlock(&lock);
     return leaks;
@@ -644,32 +496,6 @@ cuda_fake_hint cuda_fake_hint_read(void)
 {
     os_lock(&lock);
     cuda_fake_hint result = hint;
-    os_unlock(&lock);
-    return result;
-}
-
-void cuda_fake_streams_hold(bool hold)
-{
-    os_lock(&lock);
-    streams_held = hold;
-    for (unsigned i = 0; i < stream_count && !hold; i++) {
-        streams[i].done = streams[i].queued;
-    }
-    os_unlock(&lock);
-}
-
-void cuda_fake_stream_pass(uint64_t stream)
-{
-    os_lock(&lock);
-    fake_stream *known = stream_find(stream);
-    known->done = known->queued;
-    os_unlock(&lock);
-}
-
-unsigned cuda_fake_waits(void)
-{
-    os_lock(&lock);
-    unsigned result = waits;
     os_unlock(&lock);
     return result;
 }
