@@ -12,13 +12,12 @@
  *
  * Ownership, in numbered sentences:
  *  1. dp_share_get() gives an ordinary buffer (dp_ref, dp_put; tier shm) in the shared memory.
- *  2. dp_share_export() takes one reference to it for one peer, called a grant, and names it by a
- *     token, which any transport may carry.  A buffer that is granted is immutable.
- *  3. The grant ends, and its reference is put, when the peer gives it back, when the peer dies or
- *     is dropped, and, as long as the peer has not claimed it, by revoking or after lease_ms.
- *  4. A token names a grant and no address: one that is old, forged or another peer's is
- *     DP_ERR_NOT_FOUND, never other bytes.
- *  5. A share never outlives its pool, nor a buffer its share: dp_share_destroy() asserts it.
+ *  2. dp_share_export() takes one reference to it for one peer, a grant, and names it by a token.
+ *  3. Any transport may carry a token.  A buffer that is granted is immutable.
+ *  4. A grant ends, and its reference is put, when the peer gives it back, dies or is dropped.
+ *  5. One that the peer has not claimed ends by dp_share_revoke() or after lease_ms, too.
+ *  6. An old, forged or another peer's token is DP_ERR_NOT_FOUND and never leads to other bytes.
+ *  7. A share never outlives its pool, nor a buffer its share: dp_share_destroy() asserts it.
  *
  * Who may read a share may read all of it: what two parties must not both see belongs in two
  * shares.  An owner that is hostile can change the bytes while they are read, but cannot make a
@@ -46,8 +45,6 @@ typedef struct dp_share_view dp_share_view; /* a peer's side */
 typedef struct dp_share_token {
     uint8_t bytes[DP_SHARE_TOKEN_BYTES];
 } dp_share_token;
-
-/* --- owner -------------------------------------------------------------------------------- */
 
 #define DP_SHARE_NAME_BYTES_MAX 63
 #define DP_SHARE_PEERS_MAX      4096u
@@ -164,8 +161,6 @@ typedef struct dp_share_stats {
 /* Takes in what peers gave back, then counts.  Thread safe. */
 DP_API void dp_share_stats_read(dp_share *share, dp_share_stats *out);
 
-/* --- peer --------------------------------------------------------------------------------- */
-
 /*
  * Receives what dp_share_send() sent; the descriptors are the caller's.  DP_ERR_CLOSED (the other
  * end is), DP_ERR_FORMAT (something else came), DP_ERR_TIMEOUT (the socket does not block), or
@@ -177,7 +172,9 @@ DP_API dp_status dp_share_recv(int socket_fd, int *control_fd, int *data_fd);
  * Maps a share.  Everything is checked as if a stranger had made it: DP_ERR_FORMAT (not a share, or
  * a damaged one, or a file that could shrink under its reader), DP_ERR_UNSUPPORTED (a later
  * version), DP_ERR_BUSY (the control was opened again instead of passed on), DP_ERR_CLOSED,
- * DP_ERR_NOMEM, DP_ERR_IO.  The descriptors stay the caller's and may be closed at once.
+ * DP_ERR_NOMEM, DP_ERR_IO.  The descriptors stay the caller's and may be closed at once.  A view is
+ * for the process that attached it: a forked child may read what was held, but not claim or give
+ * back.
  */
 DP_API dp_status dp_share_attach(int control_fd, int data_fd, dp_share_view **out);
 
