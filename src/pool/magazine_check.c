@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 3: the walker over rounds and depots, for tests and pool_check().  See magazine_check() in
- * magazine.h; it is called while no other thread is in a call on the layer.
+ * Rung 3: the walker of the magazines.  Goes over every block that rests in a thread or a depot and
+ * asserts that it is there once and where it belongs; for tests, while no other thread is in a
+ * call.
  */
-#include "pool/magazine.h"
+#include "pool/magazine_state.h"
 
 typedef struct walk {
     magazine_layer *layer;
@@ -38,7 +39,7 @@ static void walk_set(void *user, const magazine_set *set)
     if (mag->base != NULL)
         walk_blocks(at, mag->base, (size_t)(top - mag->base));
     if (mag->previous != NULL)
-        walk_blocks(at, magazine_rounds_base(mag->previous), mag->previous->count);
+        walk_blocks(at, rounds_base(mag->previous), mag->previous->count);
 }
 
 /* Goes twice over all rounds of a class: marking, so that a block in two of them is found, and
@@ -49,7 +50,7 @@ static void walk_class(walk *at)
     uint32_t full = 0;
     for (magazine_rounds *rounds = depot->full; rounds != NULL; rounds = rounds->next) {
         DP_ASSERT(rounds->count > 0 && rounds->count <= rounds->capacity);
-        walk_blocks(at, magazine_rounds_base(rounds), rounds->count);
+        walk_blocks(at, rounds_base(rounds), rounds->count);
         full++;
     }
     DP_ASSERT(full == depot->full_count);
