@@ -11,11 +11,13 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os cuda_driver pmem_file pmem_index"
-  "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
-  "size_class slab slab_state slab_check slab_walk"
-  "magazine router evict stats lease"
-  "pool_internal pool_state buf lifecycle prewarm object object_cache reset_check cache_internal cache_table cache_room cache"
+  "list os memfd share_os cuda_driver pmem_file pmem_index histogram trace probe"
+  "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
+tier_fault tier_limit tier_trace nvtx_mark observe share_format"
+  "size_class slab slab_state slab_check slab_walk share_space trace_file trace_chrome"
+  "magazine magazine_state magazine_depot magazine_check router evict stats lease"
+  "pool_internal pool_state buf device stream_release cache_internal cache_table cache_room cache \
+pool_observe share_internal share_slot share_view share lifecycle prewarm object object_cache reset_check"
   "pool"
 )
 

@@ -70,7 +70,7 @@ static void no_more_is_taken_than_rests(void **state)
         size_t ready;
     } rows[] = {
         {200, 64 * 66},             /* two magazines and 64 in the depot */
-        {(size_t)32 << 10, 2 * 33}, /* magazines of 2, and 2 MiB in the depot */
+        {(size_t)16 << 10, 2 * 34}, /* magazines of 2, and 1 MiB in the depot */
         {(size_t)64 << 10, 4},      /* none: what the slab keeps, a region of 256 KiB */
         {(size_t)16 << 20, 4},      /* huge: 64 MiB */
         {(size_t)128 << 20, 0},     /* larger than what is kept */

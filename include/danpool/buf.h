@@ -69,6 +69,13 @@ typedef struct dp_request {
 
 #define DP_SIZE_BYTES_MAX ((size_t)1 << 31)
 
+/* Inline whatever the compiler was told. */
+#if defined(__GNUC__)
+#define DP_INLINE __attribute__((always_inline)) inline
+#else
+#define DP_INLINE inline
+#endif
+
 /* The two halves of dp_get(), not for programs.  The first one's NULL means: ask the second. */
 DP_API dp_buf *dp_get_quick(dp_pool *pool, size_t size_bytes, unsigned row);
 DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out);
@@ -84,7 +91,7 @@ DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **
  * otherwise.
  *
  * The part of it that looks at the request is inline, so that a request of constants costs nothing,
- * and in every build, since the place that is remembered as the buffer's is the caller's.
+ * and always so, not optimised too, so that the place that the pool remembers for it is the caller.
  */
 DP_API DP_INLINE dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
 {

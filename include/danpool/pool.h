@@ -29,7 +29,8 @@ typedef struct dp_route_rule {
 
 typedef struct dp_pool_config {
     uint32_t tiers;                         /* DP_TIER_BIT() of the tiers to try to open */
-    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours */
+    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours (managed:
+                                               256 MiB; SIZE_MAX is none there) */
     const char *pmem_path;                  /* (optional) libpmemobj file, created when absent */
     size_t pmem_size_bytes;                 /* size on creation, at least 16 MiB */
     const dp_route_rule *rules;             /* (optional) NULL = the shipped table */
@@ -71,7 +72,7 @@ DP_API dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
  * their pages in, and leaves them where gets find them: as many as this thread's magazines hold
  * there, the rest in the depot for all threads.  Then a first message costs what a later one does.
  * *ready gets how many blocks that were: fewer where the budget or the tier ends, or where more
- * would not be kept (two magazines and a depot of at most 2 MiB a class).
+ * would not be kept (two magazines and what the tier's depots have room for).
  *
  * Fails as a get does when there is no block at all.  Thread safe.  The blocks count as got, put
  * and, where they were, fresh.

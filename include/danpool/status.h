@@ -14,10 +14,8 @@ extern "C" {
 
 #if defined(_WIN32)
 #define DP_API
-#define DP_INLINE inline
 #else
-#define DP_API    __attribute__((visibility("default")))
-#define DP_INLINE inline __attribute__((always_inline)) /* in builds without optimisation too */
+#define DP_API __attribute__((visibility("default")))
 #endif
 
 /* X(enumerator, short name, message).  The order is part of the ABI: append only. */

@@ -62,14 +62,18 @@ static dp_status tiers_open(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
-/* Puts the configured budget round each tier; the wrapper owns the tier, also when it fails. */
+/* Puts the budget round each tier; the wrapper owns the tier, also when it fails. */
 static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
 {
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
-        size_t budget = config->budget_bytes_max[id];
-        if (pool->tiers[id] == NULL || budget == 0)
-            continue;
         dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        size_t budget = config->budget_bytes_max[id];
+        if (budget == 0)
+            budget = inner->budget_bytes_default;
+        if (budget == 0)
+            continue;
         pool->tiers[id] = NULL;
         dp_status status = tier_limit_wrap(inner, budget, &pool->tiers[id]);
         if (status != DP_OK)
@@ -78,9 +82,25 @@ static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
+/* The outermost wrapper tells the pool's observer what each call did. */
+static dp_status tiers_trace(dp_pool *pool)
+{
+    const tier_trace_sink sink = observer_sink(&pool->observer);
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        pool->tiers[id] = NULL;
+        dp_status status = tier_trace_wrap(inner, &sink, &pool->tiers[id]);
+        if (status != DP_OK)
+            return status;
+    }
+    return DP_OK;
+}
+
 /* ---- making ---- */
 
-static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
+static router_facts facts_collect(dp_pool *pool)
 {
     router_facts facts = {0};
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
@@ -88,7 +108,6 @@ static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
         if (tier == NULL)
             continue;
         pool->infos[id] = tier->info;
-        pool->infos[id].budget_bytes_max = config->budget_bytes_max[id];
         facts.usable |= tier_has_regions(tier) ? DP_TIER_BIT(id) : 0;
         facts.host_visible |= tier->info.host_visible ? DP_TIER_BIT(id) : 0;
         facts.device_visible |= tier->info.device_visible ? DP_TIER_BIT(id) : 0;
@@ -144,12 +163,20 @@ static uint32_t fast_entry(const dp_pool *pool, unsigned row, unsigned size_clas
     return tier == route.first ? entry : entry + POOL_FAST_FALLBACK;
 }
 
-static void fast_fill(dp_pool *pool)
+void pool_fast_open(dp_pool *pool)
 {
     for (unsigned row = 0; row < ROUTER_ROWS; row++) {
         for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
             atomic_store_explicit(&pool->fast[row][i], fast_entry(pool, row, i),
                                   memory_order_relaxed);
+    }
+}
+
+void pool_fast_close(dp_pool *pool)
+{
+    for (unsigned row = 0; row < ROUTER_ROWS; row++) {
+        for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
+            atomic_store_explicit(&pool->fast[row][i], 0, memory_order_relaxed);
     }
 }
 
@@ -160,7 +187,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     const dp_route_rule *rules = config->rules;
     if (rules == NULL)
         rules = dp_route_rules_default(&rule_count);
-    router_facts facts = facts_collect(pool, config);
+    router_facts facts = facts_collect(pool);
     if (facts.usable == 0)
         return DP_ERR_UNSUPPORTED;
     dp_status status = router_init(rules, rule_count, &facts, &pool->router);
@@ -169,11 +196,13 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     status = slabs_create(pool, facts.usable);
     if (status == DP_OK)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
+    pool->magazines.observer = &pool->observer;
     if (status != DP_OK) {
         slabs_destroy(pool);
         return status;
     }
-    fast_fill(pool);
+    pool_fast_open(pool);
+    stream_release_open(&pool->streams, facts.device_visible != 0);
     return DP_OK;
 }
 
@@ -182,9 +211,14 @@ static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_poo
     life_init(&pool->life);
     dp_status status = tiers_limit(config, pool);
     if (status == DP_OK)
+        status = observer_init(&pool->observer);
+    if (status == DP_OK)
+        status = tiers_trace(pool);
+    if (status == DP_OK)
         status = pool_build(pool, config);
     if (status != DP_OK) {
         tiers_close(pool->tiers);
+        observer_destroy(&pool->observer);
         life_destroy(&pool->life);
         os_free(pool);
         return status;
@@ -233,11 +267,13 @@ void dp_pool_destroy(dp_pool *pool)
 {
     if (pool == NULL)
         return;
+    stream_release_close(&pool->streams); /* puts what still waits for a stream */
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
+    observer_destroy(&pool->observer);
     life_destroy(&pool->life);
     os_free(pool);
 }
@@ -292,6 +328,7 @@ void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
+    stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)
             continue;

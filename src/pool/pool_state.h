@@ -9,8 +9,10 @@
 
 #include "pool/lifecycle.h"
 #include "pool/magazine.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
+#include "pool/stream_release.h"
 
 /* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
 #define POOL_FAST_CLASSES   128u
@@ -25,16 +27,25 @@
 
 struct dp_pool {
     magazine_layer magazines;
+    observer observer;
     _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
     life life;
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
+    stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
 };
+
+/*
+ * Lets gets take the short way where the answer stands in the table, or sends every get the long
+ * way, where it can be recorded.  Gets under way are not waited for.
+ */
+void pool_fast_open(dp_pool *pool);
+void pool_fast_close(dp_pool *pool);
 
 /* The class that serves a request in that tier. */
 static inline unsigned pool_class_of(const dp_pool *pool, unsigned tier, size_t size_bytes)

@@ -45,6 +45,7 @@
 #define BUF_WRAP  2u  /* a wrapped_buf: the block is not a slab's */
 #define BUF_MARK  4u  /* seen by the walker */
 #define BUF_REST  8u  /* on its run's free chain */
+#define BUF_SEEN  16u /* held: its get was recorded, so its put is */
 #define BUF_LEASE 32u /* has a record in the pool's table of leases, which ends with the buffer */
 
 /* The part of a descriptor that is a slab's own. */
@@ -133,6 +134,9 @@ dp_pool *slab_pool_of(const dp_buf *buf);
 const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);
 
 void slab_stats_read(slab *slab, slab_stats *out);
+
+/* stats.capacity_bytes, a moment old, without the lock. */
+size_t slab_capacity_bytes(const slab *slab);
 
 /*
  * The walk over every descriptor, in steps, for one walker at a time: slab_walk_begin() goes back

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <danpool/stats.h>
+#include <danpool/trace.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
@@ -26,8 +27,9 @@
 
 #define RING_BYTES_MAX    (16u << 20)
 #define LOOPS_DEFAULT_MAX 8
-#define TEXT_BYTES_USUAL  112u /* a line of some 37 Chinese or 112 Latin characters */
-#define TEXT_BYTES_STEP   16u  /* no two steps skip a size class of the pool */
+#define TRACE_EVENTS      131071u /* of each thread; 5 MiB */
+#define TEXT_BYTES_USUAL  112u    /* a line of some 37 Chinese or 112 Latin characters */
+#define TEXT_BYTES_STEP   16u     /* no two steps skip a size class of the pool */
 
 typedef enum action {
     ACTION_SERVE,
@@ -185,13 +187,26 @@ static void prewarm_messages(dp_server *server)
     dp_pool_thread_flush(server->pool); /* this thread gets no messages: they are the loops' */
 }
 
+static void set_budgets(const config *settings, size_t budget_bytes_max[DP_TIER_COUNT])
+{
+    budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HUGE] = (size_t)settings->pool_huge_budget_mib << 20;
+    budget_bytes_max[DP_TIER_PINNED] = (size_t)settings->pool_pinned_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HBM] = (size_t)settings->pool_hbm_budget_mib << 20;
+    budget_bytes_max[DP_TIER_MANAGED] = (size_t)settings->pool_managed_budget_mib << 20;
+    budget_bytes_max[DP_TIER_SHM] = (size_t)settings->pool_shm_budget_mib << 20;
+}
+
 static dp_status open_pool(dp_server *server)
 {
     const config *settings = &server->config;
     dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
+    config_error unused;
+    dp_status checked = config_tiers(settings, &pool_config.tiers, &unused);
+    DP_ASSERT(checked == DP_OK); /* config_check() has seen it */
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
-    pool_config.budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    set_budgets(settings, pool_config.budget_bytes_max);
     dp_status status = dp_pool_create(&pool_config, &server->pool);
     if (status != DP_OK) {
         log_error("cannot open the pool", "status=%s pmem_path=\"%s\" reason=\"%s\"",
@@ -207,6 +222,36 @@ static dp_status open_pool(dp_server *server)
     }
     prewarm_messages(server);
     return DP_OK;
+}
+
+/* The file is opened first: a path that cannot be written must not show at the end. */
+static dp_status open_trace(dp_server *server)
+{
+    const char *path = server->config.pool_trace_path;
+    if (path[0] == '\0') {
+        return DP_OK;
+    }
+    server->trace = fopen(path, "wbe");
+    if (server->trace == NULL) {
+        log_error("cannot write the recording", "trace_path=\"%s\" reason=\"%s\"", path,
+                  strerror(errno));
+        return DP_ERR_IO;
+    }
+    return dp_trace_start(server->pool, TRACE_EVENTS);
+}
+
+static void write_trace(dp_server *server)
+{
+    if (server->trace == NULL) {
+        return;
+    }
+    dp_trace_stop(server->pool);
+    dp_status status = dp_trace_write(server->pool, server->trace);
+    bool closed = fclose(server->trace) == 0;
+    if (status != DP_OK || !closed) {
+        log_error("cannot write the recording", "trace_path=\"%s\" status=%s",
+                  server->config.pool_trace_path, dp_status_name(closed ? status : DP_ERR_IO));
+    }
 }
 
 static dp_status open_render(dp_server *server)
@@ -276,6 +321,10 @@ static dp_status server_open(dp_server *server)
     if (status != DP_OK) {
         return status;
     }
+    status = open_trace(server);
+    if (status != DP_OK) {
+        return status;
+    }
     dp_cache_config cache_config = {.host_bytes_max = (size_t)server->config.cache_host_mib << 20};
     status = dp_cache_create(server->pool, &cache_config, &server->cache);
     if (status == DP_OK) {
@@ -304,6 +353,7 @@ static void server_close(dp_server *server)
     media_store_destroy(server->media);
     room_table_destroy(server->rooms);
     dp_cache_destroy(server->cache);
+    write_trace(server);
     dp_pool_destroy(server->pool);
 }
 
