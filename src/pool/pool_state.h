@@ -29,7 +29,6 @@ struct dp_pool {
     magazine_layer magazines;
     observer observer;
     _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
-    life life;
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
@@ -38,6 +37,7 @@ struct dp_pool {
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
+    life life;
 };
 
 /*
