@@ -13,7 +13,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 
-#define BLOCKS_MAX 65536u /* of one call: well below a millisecond */
+#define BLOCKS_MAX 16384u /* of one call: a third of a millisecond */
 #define LINES_MAX  32u    /* of the log, likewise; the counter counts all */
 
 static void report(void *user, const dp_escape *escape)
