@@ -173,6 +173,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
         slabs_destroy(pool);
         return status;
     }
+    movable_layer_init(&pool->movables);
     fast_fill(pool);
     return DP_OK;
 }
@@ -233,6 +234,7 @@ void dp_pool_destroy(dp_pool *pool)
         return;
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
+    movable_layer_destroy(&pool->movables);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
@@ -285,10 +287,16 @@ void dp_stats_copied(dp_pool *pool, size_t bytes)
     magazine_count(&pool->magazines, MAGAZINE_BYTES_COPIED, bytes);
 }
 
+void dp_stats_delivered(const dp_buf *buf, size_t bytes)
+{
+    magazine_count(&buf_pool(buf)->magazines, MAGAZINE_BYTES_DELIVERED, bytes);
+}
+
 void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
+    movable_check(&pool->movables);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)
             continue;

@@ -8,6 +8,7 @@
 #define DP_POOL_POOL_STATE_H
 
 #include "pool/magazine.h"
+#include "pool/movable.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 
@@ -30,6 +31,7 @@ struct dp_pool {
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
+    movable_layer movables;
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
 };
