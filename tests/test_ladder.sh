@@ -15,7 +15,7 @@ rungs=(
   "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
   "size_class slab slab_state slab_check"
   "magazine router evict stats"
-  "pool_internal pool_state buf movable slice cache_internal cache_table cache_room cache"
+  "pool_internal pool_state buf movable slice cache_internal cache_table cache_room cache_ladder cache"
   "pool"
 )
 

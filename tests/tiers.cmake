@@ -11,6 +11,7 @@ if(CMOCKA_FOUND)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
+  dp_test(test_cache_ladder LINK dp_fake_tier dp_tier_rig danpool)
   # These have rows that need a GPU; they are worth running where there is one.
   set_property(TEST test_cuda_driver test_tier_contract APPEND PROPERTY LABELS gpu)
   if(PMEM_FOUND AND TARGET test_tier_pmem)

@@ -48,6 +48,11 @@ void movable_free(dp_buf *buf);
 
 dp_pool *movable_pool_of(const dp_buf *buf);
 
+static inline bool buf_is_movable(const dp_buf *buf)
+{
+    return (buf->flags & BUF_MOVE) != 0;
+}
+
 /* dp_buf_write() and dp_buf_read() of a range that has been checked. */
 dp_status movable_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes);
 dp_status movable_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t size_bytes);

@@ -26,6 +26,7 @@
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
+    N(cache, low_percent, 90, 1, 100, "of it, what the background brings it down to")              \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
