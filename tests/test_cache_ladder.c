@@ -3,155 +3,14 @@
  * The cache's ladder: which copy goes down from which tier, what comes up again, and how little of
  * it an insert or a lookup has to wait for.
  *
- * Tiers are fakes (host, pinned, and an hbm that the CPU cannot see), pmem is real where it is
- * built in.  Entries are 10,000 bytes of kind surface in hbm unless a test says otherwise; their
- * rule names pinned and host behind it.
+ * Tiers are fakes, pmem is real where it is built in.
  */
 #include "cm.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-
-#include <danpool/cache.h>
-#include <danpool/stats.h>
 
 #include "dp_features.h"
-#include "fake_tier.h"
-#include "pool/os.h"
-#include "pool/pool_internal.h"
-#include "tier_rig.h"
-
-#define ENTRY_BYTES ((size_t)10000)
-
-typedef struct rig {
-    fake_tier_counts counts[DP_TIER_COUNT];
-    dp_tier *tiers[DP_TIER_COUNT]; /* before the pool took them over */
-    dp_pool *pool;
-    dp_cache *cache;
-} rig;
-
-static void tiers_make(rig *at)
-{
-    static const dp_tier_id ids[] = {DP_TIER_HOST, DP_TIER_PINNED, DP_TIER_HBM};
-    memset(at, 0, sizeof *at);
-    for (unsigned i = 0; i < 3; i++) {
-        fake_tier_plan plan = {.id = ids[i], .device_only = ids[i] == DP_TIER_HBM};
-        assert_non_null(at->tiers[ids[i]] = fake_tier_open(&plan, &at->counts[ids[i]]));
-    }
-}
-
-/* Budgets in entries. */
-static dp_cache_config budgets(size_t hbm, size_t pinned, size_t host)
-{
-    return (dp_cache_config){
-        .host_bytes_max = host * ENTRY_BYTES,
-        .tier_bytes_max = {
-            [DP_TIER_PINNED] = pinned * ENTRY_BYTES, [DP_TIER_HBM] = hbm * ENTRY_BYTES}};
-}
-
-static dp_status rig_start(rig *at, const dp_cache_config *config)
-{
-    dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
-    dp_status status = pool_create_over(&pool_config, at->tiers, &at->pool);
-    if (status != DP_OK) {
-        return status;
-    }
-    status = dp_cache_create(at->pool, config, &at->cache);
-    if (status != DP_OK) {
-        dp_pool_destroy(at->pool);
-    }
-    return status;
-}
-
-static void rig_open(rig *at, dp_cache_config config)
-{
-    tiers_make(at);
-    assert_int_equal(rig_start(at, &config), DP_OK);
-}
-
-static void rig_close(rig *at)
-{
-    dp_cache_destroy(at->cache);
-    pool_check(at->pool);
-    dp_pool_destroy(at->pool);
-}
-
-/* What one insert is made of. */
-typedef struct given {
-    uint64_t number;
-    size_t size_bytes; /* 0: ENTRY_BYTES */
-    dp_tier_id tier;
-    dp_priority priority;
-    bool persistent;
-    bool movable;
-} given;
-
-static dp_status insert(rig *at, const given *what)
-{
-    size_t size_bytes = what->size_bytes != 0 ? what->size_bytes : ENTRY_BYTES;
-    unsigned char *bytes = os_aligned(64, size_bytes);
-    if (bytes == NULL) {
-        return DP_ERR_NOMEM;
-    }
-    rig_fill(bytes, size_bytes, what->number);
-    dp_request request = {.size_bytes = size_bytes,
-                          .kind = DP_KIND_SURFACE,
-                          .flags = what->movable ? DP_GET_MOVABLE : 0};
-    dp_cache_entry entry = {.priority = what->priority, .persistent = what->persistent};
-    dp_status status = what->movable ? dp_get(at->pool, &request, &entry.buf)
-                                     : buf_get_in(at->pool, what->tier, &request, &entry.buf);
-    if (status == DP_OK && what->movable) {
-        status = dp_buf_migrate(entry.buf, what->tier);
-    }
-    if (status == DP_OK) {
-        status = dp_buf_write(entry.buf, 0, bytes, size_bytes);
-    }
-    dp_cache_key key = rig_key(what->number);
-    if (status == DP_OK) {
-        status = dp_cache_insert(at->cache, &key, &entry, NULL);
-    }
-    dp_put(entry.buf);
-    os_free(bytes);
-    return status;
-}
-
-static void insert_hbm(rig *at, uint64_t number, dp_priority priority)
-{
-    given what = {.number = number, .tier = DP_TIER_HBM, .priority = priority};
-    assert_int_equal(insert(at, &what), DP_OK);
-}
-
-/* One lookup; the entry's bytes are compared wherever they are.  Without cmocka, for threads. */
-static dp_tier_id look_up(rig *at, uint64_t number)
-{
-    static _Thread_local unsigned char bytes[100000];
-    dp_cache_key key = rig_key(number);
-    dp_cache_entry entry;
-    dp_status status = dp_cache_lookup(at->cache, &key, &entry);
-    if (status != DP_OK) {
-        DP_ASSERT(status == DP_ERR_NOT_FOUND);
-        return DP_TIER_NONE;
-    }
-    size_t size_bytes = dp_buf_size(entry.buf);
-    DP_ASSERT(size_bytes <= sizeof bytes);
-    /* Once more, since the failure that a sweep planted may still be to come. */
-    DP_ASSERT(dp_buf_read(entry.buf, 0, bytes, size_bytes) == DP_OK ||
-              dp_buf_read(entry.buf, 0, bytes, size_bytes) == DP_OK);
-    DP_ASSERT(rig_is_filled(bytes, size_bytes, number));
-    dp_tier_id tier = dp_buf_tier(entry.buf);
-    dp_put(entry.buf);
-    return tier;
-}
-
-static dp_cache_stats stats_of(const rig *at)
-{
-    dp_cache_stats stats;
-    dp_cache_stats_read(at->cache, &stats);
-    return stats;
-}
+#include "ladder_rig.h"
 
 static void check_entries(const rig *at, size_t hbm, size_t pinned, size_t host)
 {
@@ -187,10 +46,9 @@ static void what_is_too_much_goes_down_rung_by_rung_and_is_dropped_at_the_end(vo
     /* And the pool holds what the cache says, no more. */
     dp_stats pool_stats;
     dp_stats_read(at.pool, &pool_stats);
-    for (unsigned id = 0; id <= DP_TIER_HBM; id++) {
-        uint64_t block_bytes = pool_stats.tiers[id].used_bytes / (id == DP_TIER_HBM      ? 3
-                                                                  : id == DP_TIER_PINNED ? 4
-                                                                                         : 5);
+    static const uint64_t kept[RIG_IDS] = {5, 4, 3};
+    for (unsigned i = 0; i < RIG_IDS; i++) {
+        uint64_t block_bytes = pool_stats.tiers[rig_ids[i]].used_bytes / kept[i];
         assert_in_range(block_bytes, ENTRY_BYTES, ENTRY_BYTES * 9 / 8);
     }
     rig_close(&at);
@@ -577,85 +435,6 @@ static void the_last_rung_is_pmem_and_what_is_there_skips_full_ones(void **state
 
 #endif
 
-/* ---- failing ---- */
-
-/* A life with moves in every direction; every entry that is left has its bytes. */
-static void life(rig *at)
-{
-    for (uint64_t i = 0; i < 8; i++) {
-        given what = {.number = i, .tier = DP_TIER_HBM, .movable = i % 3 == 0};
-        (void)insert(at, &what);
-    }
-    for (unsigned round = 0; round < 2; round++) {
-        for (uint64_t i = 0; i < 8; i++) {
-            dp_cache_key key = rig_key(i);
-            dp_cache_entry entry;
-            if (dp_cache_lookup(at->cache, &key, &entry) == DP_OK) {
-                dp_put(entry.buf);
-            }
-        }
-    }
-    dp_cache_key key = rig_key(7);
-    (void)dp_cache_remove(at->cache, &key);
-    (void)dp_cache_maintain(at->cache, 100);
-}
-
-/* The sums are those of the entries, and they are whole. */
-static void life_check(rig *at)
-{
-    uint64_t entries[DP_TIER_COUNT + 1] = {0};
-    pool_check(at->pool);
-    for (uint64_t i = 0; i < 8; i++) {
-        entries[look_up(at, i)]++;
-    }
-    dp_cache_stats stats = stats_of(at);
-    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
-        assert_int_equal(stats.entries[id], entries[id]);
-        assert_int_equal(stats.bytes[id], entries[id] * ENTRY_BYTES);
-    }
-}
-
-static void any_allocation_may_fail_and_the_sums_are_right(void **state)
-{
-    (void)state;
-    bool fired = true;
-    for (uint64_t nth = 1; fired; nth++) {
-        rig at;
-        tiers_make(&at);
-        dp_cache_config config = budgets(2, 2, 2);
-        (void)os_malloc_fail_nth(nth);
-        dp_status status = rig_start(&at, &config);
-        if (status == DP_OK) {
-            life(&at);
-        }
-        fired = os_malloc_fail_nth(0) == 0;
-        assert_true(fired || status == DP_OK);
-        if (status == DP_OK) {
-            life_check(&at);
-            rig_close(&at);
-        }
-    }
-}
-
-static void any_tier_call_may_fail_and_the_sums_are_right(void **state)
-{
-    (void)state;
-    static const dp_tier_id ids[] = {DP_TIER_HOST, DP_TIER_PINNED, DP_TIER_HBM};
-    for (unsigned i = 0; i < 3; i++) {
-        for (uint64_t nth = 1; nth < 40; nth++) {
-            rig at;
-            tiers_make(&at);
-            dp_tier **tier = &at.tiers[ids[i]];
-            assert_int_equal(tier_fault_wrap(*tier, nth, 0, tier), DP_OK);
-            dp_cache_config config = budgets(2, 2, 2);
-            assert_int_equal(rig_start(&at, &config), DP_OK);
-            life(&at);
-            life_check(&at);
-            rig_close(&at);
-        }
-    }
-}
-
 static void a_configuration_that_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -671,90 +450,6 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
         assert_null(at.cache);
     }
     dp_pool_destroy(at.pool);
-}
-
-/* ---- threads ---- */
-
-#define LADDER_THREADS 3
-#define LADDER_ROUNDS  300
-#define LADDER_KEYS    24
-
-typedef struct walker {
-    rig *at;
-    uint64_t random;
-    atomic_bool *stop;
-} walker;
-
-static void *walk(void *user)
-{
-    walker *self = user;
-    for (int i = 0; i < LADDER_ROUNDS; i++) {
-        uint64_t number = rig_random(&self->random) % LADDER_KEYS;
-        (void)look_up(self->at, number); /* asserts every byte of what it finds */
-        (void)look_up(self->at, number);
-        given what = {.number = number,
-                      .tier = (dp_tier_id)(number % 3),
-                      .priority = (dp_priority)(number % 2),
-                      .movable = number % 4 == 0};
-        dp_status status = insert(self->at, &what);
-        DP_ASSERT(status == DP_OK || status == DP_ERR_EXISTS);
-        if (rig_random(&self->random) % 2 == 0) {
-            dp_cache_key key = rig_key(rig_random(&self->random) % LADDER_KEYS);
-            (void)dp_cache_remove(self->at->cache, &key);
-        }
-    }
-    return NULL;
-}
-
-static void *maintain(void *user)
-{
-    walker *self = user;
-    while (!atomic_load(self->stop)) {
-        (void)dp_cache_maintain(self->at->cache, 4);
-        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
-    }
-    return NULL;
-}
-
-static void threads_insert_find_and_remove_while_one_maintains(void **state)
-{
-    (void)state;
-    uint64_t seed = (uint64_t)time(NULL);
-    print_message("ladder: threads with seed %llu\n", (unsigned long long)seed);
-    rig at;
-    dp_cache_config config = budgets(4, 4, 4);
-    config.low_percent = 75;
-    rig_open(&at, config);
-    atomic_bool stop = false;
-    walker walkers[LADDER_THREADS + 1];
-    pthread_t threads[LADDER_THREADS + 1];
-    for (unsigned i = 0; i <= LADDER_THREADS; i++) {
-        walkers[i] = (walker){.at = &at, .random = seed + i, .stop = &stop};
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, i < LADDER_THREADS ? walk : maintain, &walkers[i]),
-            0);
-    }
-    for (unsigned i = 0; i < LADDER_THREADS; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    atomic_store(&stop, true);
-    pthread_join(threads[LADDER_THREADS], NULL);
-    dp_cache_stats stats = stats_of(&at);
-    print_message("ladder: %llu inserted, %llu down, %llu up, %llu dropped\n",
-                  (unsigned long long)stats.inserted, (unsigned long long)stats.demoted,
-                  (unsigned long long)stats.promoted, (unsigned long long)stats.dropped);
-    assert_true(stats.demoted > 0);
-    (void)dp_cache_maintain(at.cache, 1000);
-    stats = stats_of(&at);
-    for (unsigned id = 0; id <= DP_TIER_HBM; id++) {
-        assert_in_range(stats.bytes[id], 0, 3 * ENTRY_BYTES);
-    }
-    for (uint64_t i = 0; i < LADDER_KEYS; i++) {
-        dp_cache_key key = rig_key(i);
-        (void)dp_cache_remove(at.cache, &key);
-    }
-    check_entries(&at, 0, 0, 0);
-    rig_close(&at);
 }
 
 int main(void)
@@ -774,10 +469,7 @@ int main(void)
 #if DP_HAVE_PMEM
         cmocka_unit_test(the_last_rung_is_pmem_and_what_is_there_skips_full_ones),
 #endif
-        cmocka_unit_test(any_allocation_may_fail_and_the_sums_are_right),
-        cmocka_unit_test(any_tier_call_may_fail_and_the_sums_are_right),
         cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
-        cmocka_unit_test(threads_insert_find_and_remove_while_one_maintains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,11 +11,13 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os cuda_driver pmem_file pmem_index"
-  "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
+  "list os memfd cuda_driver pmem_file pmem_index"
+  "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
+tier_fault tier_limit tier_trace"
   "size_class slab slab_state slab_check"
   "magazine router evict stats"
-  "pool_internal pool_state buf movable slice cache_internal cache_table cache_room cache_ladder cache"
+  "pool_internal pool_state buf movable slice device stream_release \
+ cache_internal cache_table cache_room cache_ladder cache"
   "pool"
 )
 

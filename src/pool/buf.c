@@ -97,6 +97,7 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
     magazine_layer *layer = &pool->magazines;
     router_route route = router_find(&pool->router, request);
     reason = DP_ERR_UNSUPPORTED;
+    (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
     for (unsigned i = 0; i < route.count; i++) {
         dp_tier_id tier = (dp_tier_id)route.tiers[i];
         dp_buf *buf = NULL;

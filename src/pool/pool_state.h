@@ -11,6 +11,7 @@
 #include "pool/movable.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
+#include "pool/stream_release.h"
 
 /* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
 #define POOL_FAST_CLASSES   128u
@@ -30,6 +31,7 @@ struct dp_pool {
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
+    stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
     movable_layer movables;
     router router;
