@@ -183,7 +183,10 @@ DP_API dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, s
  */
 DP_API dp_status dp_buf_map(dp_buf *buf, void **host);
 
-/* The same for a kernel: its device address.  DP_ERR_UNSUPPORTED where the device cannot see it. */
+/*
+ * The same for a kernel: the device address.  DP_ERR_UNSUPPORTED where the device cannot see it. It
+ * is unmapped when the kernel has ended, not when it was launched.
+ */
 DP_API dp_status dp_buf_map_device(dp_buf *buf, uint64_t *device);
 
 /* Ends one bracket of either kind; asserts that there is one. */

@@ -20,7 +20,9 @@ static const struct {
 } commands[] = {
     {"render", ctl_render,
      "render IN OUT --width N --height N [--backend auto|cpu|cuda] [--format webp|jpeg|png]"},
-    {"route", ctl_route, "route --kind KIND --size BYTES [--batch N] [--need host|device]"},
+    {"route", ctl_route,
+     "route --kind KIND --size BYTES [--batch N] [--priority low|normal|high] [--tenant N]\n"
+     "                   [--need host|device] [-c FILE]"},
     {"tiers", ctl_tiers, "tiers"},
 };
 

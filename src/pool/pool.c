@@ -262,6 +262,19 @@ dp_status dp_pool_tier_info(const dp_pool *pool, dp_tier_id id, dp_tier_info *ou
     return DP_OK;
 }
 
+dp_status dp_route_rules_match(const dp_route_rule *rules, size_t count, const dp_request *request,
+                               size_t *index)
+{
+    dp_status status = buf_request_check(request);
+    if (status != DP_OK)
+        return status;
+    size_t found = router_match(rules, count, request);
+    if (found == count)
+        return DP_ERR_NOT_FOUND;
+    *index = found;
+    return DP_OK;
+}
+
 dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
                         dp_tier_id tiers[DP_TIER_COUNT], size_t *rule_index)
 {

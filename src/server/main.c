@@ -181,6 +181,9 @@ static dp_status open_pool(dp_server *server)
     config_error unused;
     dp_status checked = config_tiers(settings, &pool_config.tiers, &unused);
     DP_ASSERT(checked == DP_OK); /* config_check() has seen it */
+    dp_route_rule rules[CONFIG_RULES_MAX];
+    pool_config.rule_count = config_rules(settings, rules);
+    pool_config.rules = rules;
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
     set_budgets(settings, pool_config.budget_bytes_max);
