@@ -18,4 +18,6 @@ if(CMOCKA_FOUND)
   foreach(unit status size_class slab magazine router stats buf movable slice pool)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
+  # Moves through a GPU's memory where there is one.
+  set_property(TEST test_movable APPEND PROPERTY LABELS gpu)
 endif()

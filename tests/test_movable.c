@@ -225,6 +225,45 @@ static void a_move_from_device_to_device_is_staged_and_counted_twice(void **stat
     dp_pool_destroy(pool);
 }
 
+/* Real tiers: those of this machine, a GPU's where there is one. */
+static void a_move_carries_the_bytes_through_every_tier_of_this_machine(void **state)
+{
+    (void)state;
+    const dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    dp_pool *pool = NULL;
+    assert_int_equal(dp_pool_create(&config, &pool), DP_OK);
+    size_t size_bytes = 3 * MOVABLE_STAGE_BYTES + 77;
+    dp_buf *buf = movable_get(pool, size_bytes);
+    fill(buf, size_bytes, 6);
+    unsigned visited = 0;
+    for (unsigned i = 0; i < DP_TIER_COUNT * DP_TIER_COUNT; i++) {
+        /* From each to each. */
+        dp_tier_id to = (dp_tier_id)(i % 2 == 0 ? i / DP_TIER_COUNT : i % DP_TIER_COUNT);
+        dp_tier_id before = dp_buf_tier(buf);
+        dp_tier_info info;
+        assert_int_equal(dp_pool_tier_info(pool, to, &info), DP_OK);
+        bool serves = info.state == DP_OK && tier_has_regions(pool_tier(pool, to));
+        assert_int_equal(dp_buf_migrate(buf, to), serves ? DP_OK : DP_ERR_UNSUPPORTED);
+        assert_int_equal(dp_buf_tier(buf), serves ? to : before);
+        void *host = NULL;
+        assert_int_equal(dp_pool_tier_info(pool, dp_buf_tier(buf), &info), DP_OK);
+        assert_int_equal(dp_buf_map(buf, &host) == DP_OK, info.host_visible);
+        if (info.host_visible) {
+            assert_true(is_filled(host, size_bytes, 6));
+            dp_buf_unmap(buf);
+        }
+        check_filled(buf, size_bytes, 6);
+        visited |= DP_TIER_BIT(dp_buf_tier(buf));
+    }
+    dp_put(buf);
+    pool_check(pool);
+    dp_pool_destroy(pool);
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        if ((visited & DP_TIER_BIT(id)) != 0)
+            print_message("movable: moved through %s\n", dp_tier_name((dp_tier_id)id));
+    }
+}
+
 static void a_mapped_buffer_stays_where_it_is(void **state)
 {
     (void)state;
@@ -534,6 +573,7 @@ int main(void)
         cmocka_unit_test(an_unmap_too_many_and_a_put_while_mapped_stop_the_program),
         cmocka_unit_test(a_move_carries_the_bytes_between_any_two_tiers),
         cmocka_unit_test(a_move_from_device_to_device_is_staged_and_counted_twice),
+        cmocka_unit_test(a_move_carries_the_bytes_through_every_tier_of_this_machine),
         cmocka_unit_test(a_mapped_buffer_stays_where_it_is),
         cmocka_unit_test(a_copy_past_what_was_asked_for_is_refused_in_every_tier),
         cmocka_unit_test(a_slice_of_a_movable_buffer_follows_it),
