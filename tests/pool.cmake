@@ -15,7 +15,7 @@ if(CMOCKA_FOUND)
   target_include_directories(dp_fake_tier PUBLIC support ${PROJECT_SOURCE_DIR}/src)
   set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
 
-  foreach(unit status size_class slab magazine router stats buf movable slice pool)
+  foreach(unit status size_class slab magazine router stats buf movable movable_threads slice pool)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
   # Moves through a GPU's memory where there is one.

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "dp_features.h"
+#include "gate_tier.h"
 #include "ladder_rig.h"
 
 static void check_entries(const rig *at, size_t hbm, size_t pinned, size_t host)
@@ -207,76 +208,6 @@ static void an_insert_does_a_little_and_maintenance_the_rest_step_by_step(void *
     rig_close(&at);
 }
 
-/* An hbm whose reads wait at a gate. */
-typedef struct gate_tier {
-    dp_tier tier;
-    tier_ops ops;
-    tier_copy_ops copy;
-    dp_tier *inner;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_shut;
-    unsigned waiting;
-} gate_tier;
-
-static void gate_close(dp_tier *tier)
-{
-    tier_close(((gate_tier *)tier)->inner);
-}
-
-static dp_status gate_region_get(dp_tier *tier, size_t size_bytes, tier_region *out)
-{
-    return tier_region_get(((gate_tier *)tier)->inner, size_bytes, out);
-}
-
-static void gate_region_put(dp_tier *tier, const tier_region *region)
-{
-    tier_region_put(((gate_tier *)tier)->inner, region);
-}
-
-static dp_status gate_write(dp_tier *tier, uint64_t device, const void *from, size_t size_bytes)
-{
-    dp_tier *inner = ((gate_tier *)tier)->inner;
-    return inner->ops->copy->write(inner, device, from, size_bytes);
-}
-
-static dp_status gate_read(dp_tier *tier, uint64_t device, void *to, size_t size_bytes)
-{
-    gate_tier *self = (gate_tier *)tier;
-    os_lock(&self->lock);
-    self->waiting++;
-    pthread_cond_broadcast(&self->changed);
-    while (self->is_shut) {
-        pthread_cond_wait(&self->changed, &self->lock);
-    }
-    self->waiting--;
-    os_unlock(&self->lock);
-    return self->inner->ops->copy->read(self->inner, device, to, size_bytes);
-}
-
-static void gate_init(gate_tier *self, dp_tier *inner)
-{
-    memset(self, 0, sizeof *self);
-    self->inner = inner;
-    self->tier = *inner;
-    self->copy = (tier_copy_ops){.write = gate_write, .read = gate_read};
-    self->ops = (tier_ops){.close = gate_close,
-                           .region_get = gate_region_get,
-                           .region_put = gate_region_put,
-                           .copy = &self->copy};
-    self->tier.ops = &self->ops;
-    os_mutex_init(&self->lock);
-    pthread_cond_init(&self->changed, NULL);
-}
-
-static void gate_set(gate_tier *self, bool is_shut)
-{
-    os_lock(&self->lock);
-    self->is_shut = is_shut;
-    pthread_cond_broadcast(&self->changed);
-    os_unlock(&self->lock);
-}
-
 static void *insert_one_too_many(void *user)
 {
     given what = {.number = 2, .tier = DP_TIER_HBM};
@@ -296,14 +227,10 @@ static void nobody_waits_for_a_copy_on_its_way_down(void **state)
     assert_int_equal(rig_start(&at, &config), DP_OK);
     insert_hbm(&at, 0, DP_PRIORITY_LOW);
     insert_hbm(&at, 1, DP_PRIORITY_LOW);
-    gate_set(&gate, true);
+    gate_set(&gate, GATE_READS);
     pthread_t mover;
     assert_int_equal(pthread_create(&mover, NULL, insert_one_too_many, &at), 0);
-    os_lock(&gate.lock);
-    while (gate.waiting == 0) {
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    }
-    os_unlock(&gate.lock);
+    gate_wait(&gate);
     /* Entry 0 is stuck half way; it is served, and a get of the pool is, too. */
     dp_cache_key key = rig_key(0);
     dp_cache_entry held;
@@ -312,15 +239,14 @@ static void nobody_waits_for_a_copy_on_its_way_down(void **state)
     given other = {.number = 3, .tier = DP_TIER_HOST};
     assert_int_equal(insert(&at, &other), DP_OK);
     assert_int_equal(look_up(&at, 3), DP_TIER_HOST);
-    gate_set(&gate, false);
+    gate_set(&gate, 0);
     pthread_join(mover, NULL);
     /* Somebody held it by the time that its copy was made: it stayed, another one went. */
     assert_int_equal(look_up(&at, 0), DP_TIER_HBM);
     check_entries(&at, 2, 1, 1);
     dp_put(held.buf);
     rig_close(&at);
-    pthread_cond_destroy(&gate.changed);
-    os_mutex_destroy(&gate.lock);
+    gate_destroy(&gate);
 }
 
 /* ---- movable entries ---- */

@@ -1,60 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Movable buffers: maps that pin, moves that carry the bytes or change nothing, and holders on
- * several threads that never see half of a move.
+ * Movable buffers: maps that pin, and moves that carry the bytes or change nothing.
  */
 #include "cm.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <danpool/slice.h>
 
 #include "dies.h"
-#include "pool/movable.h"
-#include "pool_rig.h"
-
-static const dp_tier_id tiers_all[] = {DP_TIER_HOST, DP_TIER_PINNED, DP_TIER_HBM};
-#define TIERS_ALL (sizeof tiers_all / sizeof tiers_all[0])
-
-static dp_buf *movable_get(dp_pool *pool, size_t size_bytes)
-{
-    dp_request request = {.size_bytes = size_bytes, .kind = DP_KIND_OTHER, .flags = DP_GET_MOVABLE};
-    dp_buf *buf = NULL;
-    return dp_get(pool, &request, &buf) == DP_OK ? buf : NULL;
-}
-
-static void fill(dp_buf *buf, size_t size_bytes, unsigned seed)
-{
-    unsigned char *bytes = malloc(size_bytes);
-    assert_non_null(bytes);
-    for (size_t i = 0; i < size_bytes; i++)
-        bytes[i] = (unsigned char)(i * 31 + (i >> 8) + seed);
-    assert_int_equal(dp_buf_write(buf, 0, bytes, size_bytes), DP_OK);
-    free(bytes);
-}
-
-/* Without cmocka, for threads. */
-static bool is_filled(const unsigned char *bytes, size_t size_bytes, unsigned seed)
-{
-    for (size_t i = 0; i < size_bytes; i++) {
-        if (bytes[i] != (unsigned char)(i * 31 + (i >> 8) + seed))
-            return false;
-    }
-    return true;
-}
-
-static void check_filled(dp_buf *buf, size_t size_bytes, unsigned seed)
-{
-    unsigned char *bytes = malloc(size_bytes);
-    assert_non_null(bytes);
-    assert_int_equal(dp_buf_read(buf, 0, bytes, size_bytes), DP_OK);
-    assert_true(is_filled(bytes, size_bytes, seed));
-    free(bytes);
-}
+#include "movable_rig.h"
 
 static uint64_t copied(dp_pool *pool)
 {
@@ -462,109 +418,6 @@ static void a_full_tier_refuses_and_counts(void **state)
     pool_rig_close(&rig);
 }
 
-/* ---- threads ---- */
-
-#define MOVE_BYTES  6000u
-#define MOVE_ROUNDS 400u
-
-typedef struct crowd {
-    dp_pool *pool;
-    dp_buf *buf;
-    atomic_uint moved;
-    atomic_uint busy;
-    atomic_uint mapped;
-    const char *_Atomic complaint;
-} crowd;
-
-static void complain(crowd *at, const char *what)
-{
-    atomic_store(&at->complaint, what);
-}
-
-static void *move_about(void *user)
-{
-    crowd *at = user;
-    for (unsigned i = 0; i < MOVE_ROUNDS; i++) {
-        dp_status status = dp_buf_migrate(at->buf, tiers_all[i % TIERS_ALL]);
-        if (status == DP_OK)
-            atomic_fetch_add(&at->moved, 1);
-        else if (status == DP_ERR_BUSY)
-            atomic_fetch_add(&at->busy, 1);
-        else
-            complain(at, "a move failed");
-    }
-    return NULL;
-}
-
-static void *map_and_look(void *user)
-{
-    crowd *at = user;
-    dp_buf *mine = dp_ref(at->buf);
-    for (unsigned i = 0; i < MOVE_ROUNDS; i++) {
-        void *host = NULL;
-        if (dp_buf_map(mine, &host) == DP_OK) {
-            atomic_fetch_add(&at->mapped, 1);
-            if (dp_buf_data(mine) != host || dp_buf_tier(mine) == DP_TIER_HBM)
-                complain(at, "it moved while it was mapped");
-            if (!is_filled(host, MOVE_BYTES, 4))
-                complain(at, "a map shows other bytes");
-            dp_buf_unmap(mine);
-        }
-        sched_yield();
-    }
-    dp_put(mine);
-    return NULL;
-}
-
-static void *read_and_write(void *user)
-{
-    crowd *at = user;
-    dp_buf *mine = dp_ref(at->buf);
-    unsigned char bytes[MOVE_BYTES];
-    for (unsigned i = 0; i < MOVE_ROUNDS; i++) {
-        if (dp_buf_read(mine, 0, bytes, MOVE_BYTES) != DP_OK || !is_filled(bytes, MOVE_BYTES, 4))
-            complain(at, "a read gets other bytes");
-        dp_tier_id tier = dp_buf_tier(mine);
-        if (tier != DP_TIER_HOST && tier != DP_TIER_PINNED && tier != DP_TIER_HBM)
-            complain(at, "a tier that was never its own");
-        /* A byte behind those that the others look at, so that writes are lost if a move loses
-         * them; this thread is its only writer. */
-        unsigned char count = (unsigned char)i;
-        unsigned char last = 0;
-        if (dp_buf_read(mine, MOVE_BYTES, &last, 1) != DP_OK ||
-            (i > 0 && last != (unsigned char)(i - 1)))
-            complain(at, "a write was lost");
-        if (dp_buf_write(mine, MOVE_BYTES, &count, 1) != DP_OK)
-            complain(at, "a write failed");
-    }
-    dp_put(mine);
-    return NULL;
-}
-
-static void holders_on_many_threads_never_see_half_a_move(void **state)
-{
-    (void)state;
-    pool_rig rig = {0};
-    pool_rig_open_all(&rig);
-    crowd at = {.pool = rig.pool, .buf = movable_get(rig.pool, MOVE_BYTES + 1)};
-    fill(at.buf, MOVE_BYTES, 4);
-    static void *(*const work[])(void *) = {move_about, move_about, map_and_look, read_and_write};
-    pthread_t threads[4];
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work[i], &at), 0);
-    for (unsigned i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    const char *complaint = atomic_load(&at.complaint);
-    if (complaint != NULL)
-        fail_msg("%s", complaint);
-    assert_int_equal(at.moved + at.busy, 2 * MOVE_ROUNDS);
-    assert_true(at.moved > 0);
-    print_message("movable: %u moves, %u refused, %u maps\n", at.moved, at.busy, at.mapped);
-    assert_int_equal(buf_references(at.buf), 1);
-    dp_put(at.buf);
-    pool_rig_close(&rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,7 +434,6 @@ int main(void)
         cmocka_unit_test(every_allocation_may_fail_and_the_buffer_stays_as_it_was),
         cmocka_unit_test(every_tier_call_may_fail_and_the_buffer_stays_as_it_was),
         cmocka_unit_test(a_full_tier_refuses_and_counts),
-        cmocka_unit_test(holders_on_many_threads_never_see_half_a_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
