@@ -16,6 +16,7 @@ if(CMOCKA_FOUND)
   foreach(unit cache_ladder cache_ladder_faults)
     dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig danpool)
   endforeach()
+  dp_test(test_observe LINK dp_tier_rig dp_fake_tier danpool)
   set_tests_properties(test_tier_fault PROPERTIES TIMEOUT 180) # under tsan on a busy machine
   # These have rows that need a GPU; they are worth running where there is one.
   set_property(TEST test_cuda_driver test_tier_contract test_stream_gpu APPEND PROPERTY LABELS gpu)

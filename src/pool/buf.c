@@ -37,6 +37,7 @@ typedef struct wrapped_buf {
     buf_release *release;
     void *user;
     uint64_t cookie;
+    bool writable; /* by its only holder */
 } wrapped_buf;
 
 static dp_pool *pool_of(const dp_buf *buf)
@@ -85,12 +86,35 @@ static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
 }
 
+static observed_buf observed(const dp_buf *buf)
+{
+    return (observed_buf){.tier = (dp_tier_id)buf->tier,
+                          .size_class = buf->size_class,
+                          .size_bytes = buf->size_bytes,
+                          .id = (uint64_t)(uintptr_t)buf};
+}
+
+/* A get that went the long way is timed; one that is recorded has its put recorded, too. */
+static void get_observe(dp_pool *pool, dp_buf *buf, uint64_t begun_ns, bool is_fresh)
+{
+    observe_get(&pool->observer,
+                &(observed_get){.buf = observed(buf),
+                                .begun_ns = begun_ns,
+                                .site = atomic_load_explicit(&buf->site, memory_order_relaxed),
+                                .kind = dp_buf_kind(buf),
+                                .fresh = is_fresh});
+    if (observer_is_recording(&pool->observer))
+        buf->flags |= BUF_SEEN;
+}
+
 /*
  * The long way: tries the route's tiers the whole way down.  "Full" outranks other reasons: a
  * caller can wait for memory, but not for a tier that is not there.
  */
 dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
+    uint64_t begun_ns = os_clock_ns();
+    bool is_fresh = false;
     dp_status reason = buf_request_check(request);
     if (reason != DP_OK)
         return reason;
@@ -105,11 +129,13 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
             .tier = tier,
             .size_class = pool_class_of(pool, tier, request->size_bytes),
             .is_fallback = route.tiers[i] != route.first,
+            .is_fresh = &is_fresh,
         };
         dp_status status = magazine_get(layer, &want, &buf);
         if (status == DP_OK) {
             unsigned row = router_row(request->kind, request->priority, request->need);
             buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
+            get_observe(pool, buf, begun_ns, is_fresh);
             if ((request->flags & DP_GET_MOVABLE) != 0)
                 return movable_wrap(&pool->movables, pool, buf, out);
             *out = buf;
@@ -133,8 +159,11 @@ dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, 
         status = DP_ERR_UNSUPPORTED;
     if (status != DP_OK)
         return status;
+    uint64_t begun_ns = os_clock_ns();
+    bool is_fresh = false;
     magazine_want want = {.tier = tier,
-                          .size_class = pool_class_of(pool, tier, request->size_bytes)};
+                          .size_class = pool_class_of(pool, tier, request->size_bytes),
+                          .is_fresh = &is_fresh};
     dp_buf *buf = NULL;
     status = magazine_get(&pool->magazines, &want, &buf);
     if (status != DP_OK) {
@@ -143,6 +172,7 @@ dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, 
     }
     unsigned row = router_row(request->kind, request->priority, request->need);
     buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
+    get_observe(pool, buf, begun_ns, is_fresh);
     *out = buf;
     return DP_OK;
 }
@@ -212,6 +242,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
         .release = args->release,
         .user = args->user,
         .cookie = args->cookie,
+        .writable = args->writable,
     };
     atomic_fetch_add_explicit(&pool->wrapped_live, 1, memory_order_relaxed);
     *out = &self->base;
@@ -248,8 +279,13 @@ static void buf_recycle(dp_buf *buf)
         movable_free(buf);
         return;
     }
+    dp_pool *pool = slab_pool_of(buf);
+    const observed_buf put = observed(buf);
+    /* A put without its get tells nothing. */
+    observe_put((buf->flags & BUF_SEEN) != 0 ? &pool->observer : NULL, &put);
+    buf->flags = 0;
     OS_POISON(buf->host, buf_host_bytes(buf));
-    magazine_put(&slab_pool_of(buf)->magazines, buf);
+    magazine_put(&pool->magazines, buf);
 }
 
 static __attribute__((noinline)) void put_slowly(dp_buf *buf)
@@ -363,10 +399,17 @@ static bool range_is_inside(const dp_buf *buf, size_t offset_bytes, size_t size_
     return offset_bytes <= buf->capacity_bytes && size_bytes <= buf->capacity_bytes - offset_bytes;
 }
 
+/* A wrapped block is a stored object served in place, which nobody changes, or a share's, which
+ * another process may be reading unless it is held once. */
+static bool may_write(const dp_buf *buf)
+{
+    return (buf->flags & BUF_WRAP) == 0 ||
+           (((const wrapped_buf *)(const void *)buf)->writable && buf_references(buf) == 1);
+}
+
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
 {
-    /* A wrapped block is a stored object served in place: immutable. */
-    if (!range_is_inside(buf, offset_bytes, size_bytes) || (buf->flags & BUF_WRAP) != 0)
+    if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
     if ((buf->flags & BUF_MOVE) != 0)
         return movable_write(buf, offset_bytes, from, size_bytes);

@@ -10,6 +10,8 @@
 #include <danpool/cache.h>
 
 #include "pool/evict.h"
+#include "pool/nvtx_mark.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 
 /* Copies in one or more volatile tiers that share a budget. */
@@ -45,7 +47,8 @@ typedef struct cache_entry {
 
 struct dp_cache {
     dp_pool *pool;
-    dp_tier *store; /* (or NULL) the pmem tier */
+    observer *observer; /* the pool's */
+    dp_tier *store;     /* (or NULL) the pmem tier */
     size_t pmem_bytes_max;
     pthread_mutex_t lock;
     pthread_cond_t idle; /* some entry stopped being busy */

@@ -133,14 +133,17 @@ static dp_status replace(dp_cache *cache, const cache_entry *entry, dp_tier_id t
                           .kind = (uint8_t)entry->kind,
                           .priority = (uint8_t)entry->priority};
     dp_buf *copy = NULL;
+    nvtx_push(NVTX_MIGRATE, NVTX_CATEGORY(tier), entry->size_bytes);
     dp_status status = buf_get_in(cache->pool, tier, &request, &copy);
     if (status == DP_OK) {
         status = buf_copy(copy, from, entry->size_bytes);
     }
+    nvtx_pop();
     if (status != DP_OK) {
         dp_put(copy);
         return status;
     }
+    observe_migrate(cache->observer, dp_buf_tier(from), tier, entry->size_bytes);
     *out = copy;
     return DP_OK;
 }

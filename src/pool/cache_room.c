@@ -130,6 +130,8 @@ static bool pmem_evict(dp_cache *cache, dp_priority priority, size_t size_bytes)
             break;
         }
         freed_bytes += node->size_bytes;
+        observe_evict(cache->observer, DP_TIER_PMEM, node->size_bytes,
+                      LIST_OF(node, cache_entry, pmem_node)->priority);
         cache->stats.dropped += cache_pmem_drop(cache, LIST_OF(node, cache_entry, pmem_node));
     }
     os_unlock(&cache->lock);
@@ -213,6 +215,32 @@ void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status)
     cache_busy_end(cache, entry);
 }
 
+/* A host copy makes room. */
+static void host_evict(dp_cache *cache, cache_entry *entry)
+{
+    observe_evict(cache->observer, entry->tier, entry->size_bytes, entry->priority);
+    cache_host_drop(cache, entry);
+}
+
+/* Writes a host copy to pmem.  Called with the lock, which it gives up. */
+static void host_store(dp_cache *cache, cache_entry *entry)
+{
+    dp_tier_id from = entry->tier;
+    cache_level *level = cache_level_of(cache, from);
+    entry->busy = true;
+    level->bytes_leaving += entry->size_bytes;
+    os_unlock(&cache->lock);
+    nvtx_push(NVTX_DEMOTE, NVTX_CATEGORY(from), entry->size_bytes);
+    dp_status status = cache_commit(cache, entry);
+    nvtx_pop();
+    if (status == DP_OK) {
+        observe_migrate(cache->observer, from, DP_TIER_PMEM, entry->size_bytes);
+    }
+    os_lock(&cache->lock);
+    level->bytes_leaving -= entry->size_bytes;
+    cache_commit_end(cache, entry, status);
+}
+
 /*
  * Lets one copy go: down the ladder, at its end to pmem where there is one.  Called with the lock,
  * which it gives up.
@@ -223,19 +251,12 @@ static void host_demote(dp_cache *cache, cache_entry *entry)
         return;
     }
     if (!entry->stored && cache->store != NULL) {
-        cache_level *level = cache_level_of(cache, entry->tier);
-        entry->busy = true;
-        level->bytes_leaving += entry->size_bytes;
-        os_unlock(&cache->lock);
-        dp_status status = cache_commit(cache, entry);
-        os_lock(&cache->lock);
-        level->bytes_leaving -= entry->size_bytes;
-        cache_commit_end(cache, entry, status);
+        host_store(cache, entry);
         if (buf_references(entry->buf) > 1) {
             return; /* looked up meanwhile: dropping our reference would free nothing */
         }
     }
-    cache_host_drop(cache, entry);
+    host_evict(cache, entry);
     if (entry->stored) {
         cache->stats.demoted++;
     } else {
@@ -288,7 +309,7 @@ bool cache_host_fits(dp_cache *cache, dp_tier_id tier, dp_priority priority, siz
         if (node == NULL) {
             break;
         }
-        cache_host_drop(cache, LIST_OF(node, cache_entry, host_node));
+        host_evict(cache, LIST_OF(node, cache_entry, host_node));
         cache->stats.demoted++;
     }
     return level->order.bytes <= room_bytes;

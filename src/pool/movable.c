@@ -10,6 +10,7 @@
  */
 #include "pool/movable.h"
 
+#include "pool/nvtx_mark.h"
 #include "pool/pool_state.h"
 
 struct movable_buf {
@@ -349,11 +350,15 @@ dp_status dp_buf_migrate(dp_buf *buf, dp_tier_id tier)
         (void)move_end(self, NULL);
         return DP_OK;
     }
+    dp_tier_id from = dp_buf_tier(buf);
     dp_buf *block = NULL;
+    nvtx_push(NVTX_MIGRATE, NVTX_CATEGORY(tier), buf->capacity_bytes);
     dp_status status = block_like(self, tier, &block);
     if (status == DP_OK)
         status = buf_copy(block, self->block, buf->capacity_bytes);
+    nvtx_pop();
     if (status == DP_OK) {
+        observe_migrate(&self->pool->observer, from, tier, buf->capacity_bytes);
         dp_put(move_end(self, block));
         return DP_OK;
     }

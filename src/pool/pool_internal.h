@@ -12,11 +12,14 @@
 /* The opened tier, NULL when it is absent.  Lives as long as the pool. */
 dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 
+/* Where the pool's slow paths tell what they do; as long as the pool. */
+struct observer *pool_observer(dp_pool *pool);
+
 /* Called when the last reference to a wrapped buffer goes, on the thread that put it. */
 typedef void buf_release(void *user, uint64_t cookie);
 
 /*
- * Makes a buffer over memory that some tier already holds (a pmem object served in place).
+ * Makes a buffer over memory that is held already (a pmem object served in place, a share's block).
  * The block is not the slab's: `release` gets it back.
  */
 typedef struct buf_wrap_args {
@@ -24,6 +27,7 @@ typedef struct buf_wrap_args {
     dp_kind kind;
     tier_region region;
     size_t size_bytes;
+    bool writable; /* (optional) by its only holder */
     buf_release *release;
     void *user;
     uint64_t cookie;

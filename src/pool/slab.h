@@ -45,6 +45,7 @@
 #define BUF_WRAP  2u  /* a wrapped_buf: the block is not a slab's */
 #define BUF_MARK  4u  /* seen by the walker */
 #define BUF_REST  8u  /* on its run's free chain */
+#define BUF_SEEN  16u /* held: its get was recorded, so its put is */
 #define BUF_MOVE  64u /* a movable_buf: the block that it points to is the slab's */
 
 /* The part of a descriptor that is a slab's own. */
@@ -129,6 +130,9 @@ dp_pool *slab_pool_of(const dp_buf *buf);
 const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);
 
 void slab_stats_read(slab *slab, slab_stats *out);
+
+/* stats.capacity_bytes, a moment old, without the lock. */
+size_t slab_capacity_bytes(const slab *slab);
 
 /* Walks everything and asserts that each free block is on one list once and that the sums agree. */
 void slab_check(slab *slab);

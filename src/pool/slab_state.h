@@ -24,6 +24,7 @@ typedef struct slab_region {
     uint64_t busy;    /* units that belong to a run */
     uint64_t touched; /* units that belonged to one at some time */
     unsigned units;   /* 0: huge */
+    void *heap;       /* (or NULL) what an NVTX tool knows it by */
 } slab_region;
 
 struct slab_run {
@@ -60,6 +61,7 @@ struct slab {
     size_t kept_bytes;
     size_t empty_bytes; /* in open regions without runs */
     slab_stats stats;
+    _Atomic size_t capacity_seen; /* stats.capacity_bytes, for readers without the lock */
     list_node partial[SIZE_CLASS_COUNT];
 };
 
