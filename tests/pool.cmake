@@ -15,10 +15,12 @@ if(CMOCKA_FOUND)
   target_include_directories(dp_fake_tier PUBLIC support ${PROJECT_SOURCE_DIR}/src)
   set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
 
-  foreach(unit status size_class slab magazine router stats buf pool histogram trace trace_file
-    lifecycle lease object reset_check prewarm)
+  foreach(unit status size_class slab magazine router stats buf movable movable_threads slice pool
+      histogram trace trace_file lifecycle lease object reset_check prewarm)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
+  # Moves through a GPU's memory where there is one.
+  set_property(TEST test_movable APPEND PROPERTY LABELS gpu)
   if(YAJL_FOUND)
     target_link_libraries(test_trace_file PRIVATE PkgConfig::YAJL) # reads the JSON that we write
   endif()

@@ -16,9 +16,10 @@ rungs=(
 tier_fault tier_limit tier_trace nvtx_mark observe share_format"
   "size_class slab slab_state slab_check slab_walk share_space trace_file trace_chrome"
   "magazine magazine_state magazine_depot magazine_check router evict stats lease"
-  "pool_internal pool_state buf device stream_release cache_internal cache_table cache_room cache \
-pool_observe share_internal share_slot share_view share \
-lifecycle prewarm object object_cache reset_check"
+  "pool_internal pool_state buf movable slice device stream_release \
+ cache_internal cache_table cache_room cache_ladder cache \
+ pool_observe share_internal share_slot share_view share \
+ lifecycle prewarm object object_cache reset_check"
   "pool"
 )
 

@@ -326,6 +326,76 @@ static void a_scan_in_small_steps_finds_what_stays_while_runs_and_regions_go(voi
     pool_rig_close(&rig);
 }
 
+static __attribute__((noinline)) dp_buf *forget_a_movable(dp_pool *pool)
+{
+    const dp_request request = {.size_bytes = 5000, .kind = DP_KIND_TEXT, .flags = DP_GET_MOVABLE};
+    dp_buf *buf = NULL;
+    assert_int_equal(dp_get(pool, &request, &buf), DP_OK);
+    __asm__ volatile("" ::"r"(buf));
+    return buf;
+}
+
+static void a_movable_buffer_escapes_once_wherever_it_moves(void **state)
+{
+    (void)state;
+    static watch self;
+    pool_rig rig;
+    open_watch(&rig, &self);
+    dp_buf *buf = forget_a_movable(rig.pool);
+    dp_buf *kept = forget_a_movable(rig.pool);
+    dp_buf *leased = forget_a_movable(rig.pool);
+    dp_buf_expect_long(kept);
+    assert_int_equal(dp_buf_lease(leased, 60000, NULL, NULL), DP_OK);
+    assert_int_equal(watch_after(&self, SECOND), 0);
+    assert_int_equal(watch_after(&self, 4 * SECOND), 0);
+    assert_int_equal(dp_buf_migrate(buf, DP_TIER_HOST), DP_OK);
+    assert_int_equal(dp_buf_migrate(kept, DP_TIER_HOST), DP_OK);
+    assert_int_equal(watch_after(&self, 2 * SECOND), 1);
+    assert_ptr_equal(self.seen[0].buf, buf);
+    assert_int_equal(self.seen[0].tier, DP_TIER_HOST);
+    uintptr_t site = (uintptr_t)self.seen[0].site;
+    assert_true(site > (uintptr_t)forget_a_movable && site - (uintptr_t)forget_a_movable < 4096);
+    assert_int_equal(watch_after(&self, SECOND), 0);
+    dp_put(buf);
+    /* Back to the default lease, which is over: as any other. */
+    dp_buf_unlease(leased);
+    assert_int_equal(watch_after(&self, SECOND), 1);
+    assert_ptr_equal(self.seen[0].buf, leased);
+    dp_put(kept);
+    dp_put(leased);
+    assert_int_equal(watch_after(&self, 60 * SECOND), 0);
+    pool_rig_close(&rig);
+}
+
+static void nothing_to_release(void *user, uint64_t cookie)
+{
+    (void)user;
+    (void)cookie;
+}
+
+static void a_buffer_over_stored_bytes_escapes_like_any(void **state)
+{
+    (void)state;
+    static watch self;
+    pool_rig rig;
+    open_watch(&rig, &self);
+    char bytes[100];
+    const buf_wrap_args args = {.tier = DP_TIER_PMEM,
+                                .kind = DP_KIND_ENCODED,
+                                .region = {.host = bytes, .size_bytes = sizeof bytes},
+                                .size_bytes = sizeof bytes,
+                                .release = nothing_to_release};
+    dp_buf *buf = NULL;
+    assert_int_equal(buf_wrap(rig.pool, &args, &buf), DP_OK);
+    assert_int_equal(watch_after(&self, SECOND), 0);
+    assert_int_equal(watch_after(&self, 6 * SECOND), 1);
+    assert_ptr_equal(self.seen[0].buf, buf);
+    assert_int_equal(self.seen[0].tier, DP_TIER_PMEM);
+    dp_put(buf);
+    assert_int_equal(watch_after(&self, 6 * SECOND), 0);
+    pool_rig_close(&rig);
+}
+
 static void what_is_expected_to_last_is_not_reported(void **state)
 {
     (void)state;
@@ -487,6 +557,8 @@ int main(void)
         cmocka_unit_test(an_escape_is_told_again_when_it_becomes_worse),
         cmocka_unit_test(an_escape_is_found_however_long_ago_it_was_and_however_often_is_scanned),
         cmocka_unit_test(a_scan_in_small_steps_finds_what_stays_while_runs_and_regions_go),
+        cmocka_unit_test(a_movable_buffer_escapes_once_wherever_it_moves),
+        cmocka_unit_test(a_buffer_over_stored_bytes_escapes_like_any),
         cmocka_unit_test(what_is_expected_to_last_is_not_reported),
         cmocka_unit_test(nothing_is_reported_where_everything_comes_back),
         cmocka_unit_test(a_scan_in_a_scan_and_options_out_of_range_are_refused),

@@ -140,8 +140,7 @@ typedef struct dp_escape_totals {
  * Looks for escapes: to be called every second or so, from any one thread.  Each escape is reported
  * when it is found, and again when it has become more severe.  Ages are counted from the end of the
  * interval between two scans in which the buffer was got, so an escape is found at most two
- * intervals after its lease is over.  Buffers that dp_cache keeps are not watched, nor those over
- * stored bytes unless they have a lease of their own.
+ * intervals after its lease is over.  Buffers that dp_cache keeps are not watched.
  *
  * Errors: DP_ERR_BUSY (another thread is scanning), DP_ERR_INVALID (lease_ms over DP_LEASE_MS_MAX,
  * medium_ms or high_ms over a minute).

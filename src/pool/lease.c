@@ -7,6 +7,8 @@
 
 #define SLOTS_START ((size_t)64)
 
+const lease_terms lease_default = {.lease_ns = 0};
+
 void lease_table_init(lease_table *table)
 {
     *table = (lease_table){.id_next = 1};
@@ -17,6 +19,11 @@ void lease_table_init(lease_table *table)
 void lease_table_destroy(lease_table *table)
 {
     DP_ASSERT(table->count == 0);
+    while (table->spare != NULL) {
+        lease *record = table->spare;
+        table->spare = record->next;
+        os_free(record);
+    }
     os_free(table->slots);
     DP_ASSERT(pthread_cond_destroy(&table->idle) == 0);
     os_mutex_destroy(&table->lock);
@@ -65,11 +72,32 @@ static void table_grow(lease_table *table)
     table->slot_count = slot_count;
 }
 
+static lease *record_take(lease_table *table)
+{
+    lease *record = table->spare;
+    if (record == NULL)
+        return os_calloc(1, sizeof *record);
+    table->spare = record->next;
+    table->spare_count--;
+    return record;
+}
+
+static void record_drop(lease_table *table, lease *record)
+{
+    if (table->spare_count == LEASE_SPARE_MAX) {
+        os_free(record);
+        return;
+    }
+    record->next = table->spare;
+    table->spare = record;
+    table->spare_count++;
+}
+
 static lease *record_add(lease_table *table, dp_buf *buf)
 {
     if (table->count >= table->slot_count)
         table_grow(table);
-    lease *record = table->slots == NULL ? NULL : os_calloc(1, sizeof *record);
+    lease *record = table->slots == NULL ? NULL : record_take(table);
     if (record == NULL)
         return NULL;
     lease **slot = &table->slots[slot_of(buf, table->slot_count)];
@@ -117,7 +145,7 @@ void lease_end(lease_table *table, dp_buf *buf)
     table->count--;
     buf->flags &= (uint8_t)~BUF_LEASE;
     if (!record->ended)
-        os_free(record);
+        record_drop(table, record);
     os_unlock(&table->lock);
 }
 
@@ -162,7 +190,7 @@ bool lease_revoke(lease_table *table, const dp_buf *buf, uint64_t id)
         record->running = false;
         DP_ASSERT(pthread_cond_broadcast(&table->idle) == 0);
         if (record->ended)
-            os_free(record);
+            record_drop(table, record);
     }
     os_unlock(&table->lock);
     return call;

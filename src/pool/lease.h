@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 3: the leases that buffers have of their own, by the buffer's address.
+ * Rung 3: the leases that buffers have of their own, by the buffer's address; and those of buffers
+ * that no slab has a descriptor of (wrapped and movable ones), which the scan finds here only.
  *
  * A record exists exactly while its descriptor's BUF_LEASE is set, which is written by the only
  * holder or by the last put: so a record never outlives the buffer's life that it was made for, and
@@ -21,10 +22,13 @@
 #include "pool/slab.h"
 
 typedef struct lease_terms {
-    uint64_t lease_ns;
+    uint64_t lease_ns; /* 0: what the scan takes for all */
     dp_revoke *revoke; /* (or NULL) */
     void *user;
 } lease_terms;
+
+/* Those of a buffer without a lease of its own. */
+extern const lease_terms lease_default;
 
 typedef struct lease {
     struct lease *next; /* in its slot */
@@ -38,12 +42,16 @@ typedef struct lease {
     pthread_t runner;
 } lease;
 
+#define LEASE_SPARE_MAX 256u
+
 typedef struct lease_table {
     pthread_mutex_t lock;
     pthread_cond_t idle; /* some `revoke` has returned */
     lease **slots;       /* NULL until there is a lease */
     size_t slot_count;   /* a power of two */
     size_t count;
+    lease *spare; /* records of nobody's, LEASE_SPARE_MAX at most */
+    size_t spare_count;
     uint64_t id_next;
 } lease_table;
 

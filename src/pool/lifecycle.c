@@ -122,8 +122,11 @@ dp_status dp_buf_lease(dp_buf *buf, uint32_t lease_ms, dp_revoke *revoke, void *
 
 void dp_buf_unlease(dp_buf *buf)
 {
-    if ((buf->flags & BUF_LEASE) != 0)
-        lease_end(&buf_pool(buf)->life.leases, buf);
+    lease_table *leases = &buf_pool(buf)->life.leases;
+    if ((buf->flags & (BUF_WRAP | BUF_MOVE)) != 0)
+        (void)lease_set(leases, buf, &lease_default); /* which changes the one that it has */
+    else if ((buf->flags & BUF_LEASE) != 0)
+        lease_end(leases, buf);
 }
 
 void dp_buf_expect_long(dp_buf *buf)
@@ -212,7 +215,7 @@ static bool judge(scan *self, const dp_buf *buf, uint64_t lease_ns, uint8_t *not
                        .lease_ns = lease_ns,
                        .references = references,
                        .state = state_of_row(row),
-                       .tier = (dp_tier_id)buf->tier,
+                       .tier = dp_buf_tier(buf),
                        .kind = (dp_kind)router_row_kind(row),
                        .capacity_bytes = buf->capacity_bytes,
                        .site = atomic_load_explicit(&buf->site, memory_order_relaxed),
@@ -243,7 +246,10 @@ static bool look_at_lease(void *user, lease *record)
 {
     scan *self = user;
     dp_escape escape;
-    if (!judge(self, record->buf, record->terms.lease_ns, &record->noted, &escape))
+    uint64_t lease_ns = record->terms.lease_ns;
+    if (lease_ns == 0)
+        lease_ns = self->options.lease_ms * NS_PER_MS;
+    if (!judge(self, record->buf, lease_ns, &record->noted, &escape))
         return false;
     if (escape.severity == SEVERITY_NO)
         return true;

@@ -13,6 +13,8 @@
 
 #include <unistd.h>
 
+#include <danpool/lifecycle.h>
+
 #include "pool/memfd.h"
 #include "pool/os.h"
 #include "pool/share_os.h"
@@ -150,6 +152,7 @@ dp_status share_slot_grant(share_slot *slot, dp_buf *buf, uint64_t offset_bytes,
     if (share_slot_is_full(slot))
         return DP_ERR_BUSY;
     uint32_t index = slot->order[slot->active++];
+    dp_buf_expect_long(buf); /* how long a peer may hold it is the share's to watch */
     slot->own[index] = (share_grant){.buf = dp_ref(buf),
                                      .serial = token->serial,
                                      .since_ns = now_ns,

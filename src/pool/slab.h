@@ -47,6 +47,7 @@
 #define BUF_REST  8u  /* on its run's free chain */
 #define BUF_SEEN  16u /* held: its get was recorded, so its put is */
 #define BUF_LEASE 32u /* has a record in the pool's table of leases, which ends with the buffer */
+#define BUF_MOVE  64u /* a movable_buf: the block that it points to is the slab's */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
@@ -62,12 +63,12 @@ struct dp_buf {
     uint32_t magazine_bytes; /* where in a thread's set its magazine lies */
     uint8_t slot;            /* of the layer, where a thread finds its set */
     uint8_t flags;
-    _Atomic uint8_t row; /* held: kind, need, priority and state, see router.h */
-    uint8_t tier;
+    _Atomic uint8_t row;  /* held: kind, need, priority and state, see router.h */
+    _Atomic uint8_t tier; /* of a movable one it may change under the reader */
     uint32_t capacity_bytes;
     _Atomic uint32_t epoch; /* held: the pool's epoch at the get, see lifecycle.h */
     uint64_t device;
-    slab_run *run; /* NULL for a wrapped one */
+    slab_run *run; /* NULL for a wrapped and a movable one */
     union {
         dp_buf *next;         /* on its run's free chain */
         _Atomic(void *) site; /* held: where it was got, a return address */
@@ -127,7 +128,7 @@ size_t slab_rest_max(const slab *slab, unsigned size_class);
 /* Gives every region that holds no block back to the tier, kept ones too. */
 void slab_trim(slab *slab);
 
-/* The pool that a block belongs to; not for a wrapped one. */
+/* The pool that a block belongs to; not for a wrapped or movable one. */
 dp_pool *slab_pool_of(const dp_buf *buf);
 
 /* The block's place in the tier, for copies. */

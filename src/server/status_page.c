@@ -66,6 +66,8 @@ static void write_pool(metrics_text *text, dp_server *server)
                 "Buffers served by another tier than the first of the rule", stats.fallbacks);
     write_value(text, "pool_copied_bytes_total", "counter", "Bytes copied between pooled buffers",
                 stats.bytes_copied);
+    write_value(text, "pool_delivered_bytes_total", "counter",
+                "Bytes of pooled buffers written to sockets", stats.bytes_delivered);
 }
 
 /* Of every tier that has been used: quantiles since the start, the largest one as quantile 1. */
