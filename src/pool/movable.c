@@ -127,6 +127,7 @@ dp_status movable_wrap(movable_layer *layer, dp_pool *pool, dp_buf *block, dp_bu
     self->copies = 0;
     self->moving = false;
     if (lease_set(&pool->life.leases, &self->base, &lease_default) != DP_OK) {
+        atomic_store_explicit(&self->base.references, 0, memory_order_relaxed);
         movable_free(&self->base);
         return DP_ERR_NOMEM;
     }
