@@ -35,6 +35,24 @@ test('sigterm_says_going_away_closes_with_1001_and_exits_0', async (t) => {
   );
 });
 
+test('the_first_messages_find_buffers_that_were_made_ready_at_the_start', async (t) => {
+  const fresh = async (settings) => {
+    const daemon = await daemonFor(t, settings);
+    const made = async () =>
+      (await daemon.metrics()).sum('danpool_pool_allocations_total', { result: 'fresh' });
+    const before = await made();
+    for (let i = 0; i < 20; i++) {
+      await daemon.publish('lobby', { text: `the ${i}th of some usual messages` });
+    }
+    return [before, (await made()) - before];
+  };
+  const [ready, more] = await fresh({});
+  const [cold, many] = await fresh({ 'pool.prewarm_messages': 0 });
+  assert.ok(ready >= 7 * 128 && cold < 10, `${ready} and ${cold} at the start`);
+  // The room keeps all twenty.
+  assert.ok(more < 10 && many >= 20, `${more} and ${many} for twenty messages`);
+});
+
 test('while_draining_new_viewers_are_refused_and_readyz_says_so', async (t) => {
   const daemon = await daemonFor(t, { 'timeouts.drain_s': 3 });
   await Promise.all(Array.from({ length: 30 }, () => Viewer.join(daemon, 'drain')));
