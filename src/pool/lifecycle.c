@@ -218,8 +218,11 @@ static bool judge(scan *self, const dp_buf *buf, uint64_t lease_ns, uint8_t *not
                        .tier = dp_buf_tier(buf),
                        .kind = (dp_kind)router_row_kind(row),
                        .capacity_bytes = buf->capacity_bytes,
-                       .site = atomic_load_explicit(&buf->site, memory_order_relaxed),
+                       .site = atomic_load_explicit(&buf->site, memory_order_acquire),
                        .buf = buf};
+    /* Put and got again meanwhile: what was read is of two lives. */
+    if (atomic_load_explicit(&buf->epoch, memory_order_relaxed) != epoch)
+        out->severity = SEVERITY_NO;
     return true;
 }
 
