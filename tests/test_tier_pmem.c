@@ -65,14 +65,14 @@ static dp_status try_open(const char *path, size_t size_bytes, char detail[96])
     return status;
 }
 
-/* What the heap holds by libpmemobj's own account, whatever our index says. */
+/* Entries that the heap holds by libpmemobj's own account, whatever our directory says. */
 static size_t heap_objects(void)
 {
-    PMEMobjpool *pop = pmemobj_open(pool_path(), "danpool.v1");
+    PMEMobjpool *pop = pmemobj_open(pool_path(), "danpool.v2");
     assert_non_null(pop);
     size_t count = 0;
     for (PMEMoid oid = pmemobj_first(pop); !OID_IS_NULL(oid); oid = pmemobj_next(oid)) {
-        count++;
+        count += pmemobj_type_num(oid) == RIG_ENTRY_TYPE;
     }
     pmemobj_close(pop);
     return count;

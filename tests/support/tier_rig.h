@@ -14,6 +14,7 @@
 
 #define RIG_PATH_BYTES 256
 #define RIG_FILE_BYTES ((size_t)16 << 20)
+#define RIG_ENTRY_TYPE UINT64_C(0x64616e04) /* of an object's bytes in the heap of a pool file */
 
 /* A fresh directory, on /dev/shm where that is writable, since msync costs nothing there. */
 void rig_directory_make(char path[RIG_PATH_BYTES]);
