@@ -16,7 +16,7 @@ rungs=(
     tier_pmem pmem_state pmem_load pmem_commit pmem_store"
   "size_class slab slab_state slab_check"
   "magazine router evict stats"
-  "pool_internal pool_state buf cache_internal cache_table cache_room cache"
+  "pool_internal pool_state buf cache_internal cache_table cache_room cache_insert cache"
   "pool"
 )
 

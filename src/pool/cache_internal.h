@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 4: what the three files of the cache share.  Their rules are told in cache.c.
+ * Rung 4: what the files of the cache share.  Their rules are told in cache.c.
  */
 #ifndef DP_POOL_CACHE_INTERNAL_H
 #define DP_POOL_CACHE_INTERNAL_H
@@ -11,6 +11,9 @@
 
 #include "pool/evict.h"
 #include "pool/pool_internal.h"
+
+/* Entries that are entered, and committed to the store, in one go. */
+#define CACHE_BATCH_MAX 32u
 
 typedef struct cache_entry {
     struct cache_entry *hash_next;
@@ -43,8 +46,10 @@ struct dp_cache {
     uint64_t id_next;
     evict host;
     evict pmem;
-    size_t pmem_bytes_coming; /* booked by commits under way */
-    dp_cache_stats stats;     /* entries and bytes of pmem excepted: those are in `pmem` */
+    size_t pmem_bytes_coming;    /* booked by commits under way */
+    tier_store_totals unclaimed; /* what the store holds that has no entry here yet */
+    cache_entry *spare;          /* (or NULL) for the next claim */
+    dp_cache_stats stats;        /* entries and bytes of pmem excepted: those are in `pmem` */
 };
 
 /* The table (cache_table.c); all under the lock. */
@@ -54,6 +59,13 @@ cache_entry *cache_find_live(const dp_cache *cache, const dp_cache_key *key);
 void cache_add(dp_cache *cache, cache_entry *entry);
 /* Takes an entry that has no copy left out of the table and frees it. */
 void cache_discard(dp_cache *cache, cache_entry *entry);
+/*
+ * As cache_find_live(); one that an earlier run left in the store is given its entry now.
+ * DP_ERR_NOT_FOUND, DP_ERR_NOMEM.
+ */
+dp_status cache_take_up(dp_cache *cache, const dp_cache_key *key, cache_entry **out);
+/* The same for the oldest of that priority that nobody asked for; NULL when there is none. */
+cache_entry *cache_take_up_oldest(dp_cache *cache, dp_priority priority);
 
 /* The copies (cache_room.c); under the lock unless said otherwise. */
 /* Takes one reference to `buf` over. */
@@ -68,6 +80,9 @@ void cache_pmem_attach(dp_cache *cache, cache_entry *entry);
 bool cache_pmem_drop(dp_cache *cache, cache_entry *entry);
 /* Writes a busy entry's host copy to the store, making room there.  Without the lock. */
 dp_status cache_commit(dp_cache *cache, const cache_entry *entry);
+/* The same for at most CACHE_BATCH_MAX of them in one commit. */
+void cache_commit_many(dp_cache *cache, cache_entry *const entries[], dp_status written[],
+                       size_t count);
 /* What has to follow it, with the lock again: the entry stops being busy. */
 void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status);
 /* Demotes until the host budget is kept or the bound is reached.  Without the lock. */

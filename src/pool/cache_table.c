@@ -79,3 +79,59 @@ void cache_discard(dp_cache *cache, cache_entry *entry)
     cache->entry_count--;
     os_free(entry);
 }
+
+/* --- what an earlier run left --- */
+
+static cache_entry *spare_ready(dp_cache *cache)
+{
+    if (cache->spare == NULL) {
+        cache->spare = os_calloc(1, sizeof *cache->spare);
+    }
+    return cache->spare;
+}
+
+/* Makes the spare entry that of a stored object. */
+static cache_entry *spare_enter(dp_cache *cache, const tier_claim *claim)
+{
+    cache_entry *entry = cache->spare;
+    cache->spare = NULL;
+    entry->key = claim->key;
+    entry->size_bytes = claim->size_bytes;
+    entry->kind = claim->kind;
+    entry->priority = claim->priority;
+    cache->unclaimed.objects--;
+    cache->unclaimed.bytes -= claim->size_bytes;
+    cache_add(cache, entry);
+    cache_pmem_attach(cache, entry);
+    return entry;
+}
+
+/* The entry comes first: a claim cannot be taken back. */
+dp_status cache_take_up(dp_cache *cache, const dp_cache_key *key, cache_entry **out)
+{
+    cache_entry *entry = cache_find_live(cache, key);
+    if (entry == NULL && cache->unclaimed.objects > 0) {
+        tier_claim claim;
+        if (spare_ready(cache) == NULL) {
+            return DP_ERR_NOMEM;
+        }
+        if (tier_store_claim(cache->store, key, &claim)) {
+            entry = spare_enter(cache, &claim);
+        }
+    }
+    if (entry == NULL) {
+        return DP_ERR_NOT_FOUND;
+    }
+    *out = entry;
+    return DP_OK;
+}
+
+cache_entry *cache_take_up_oldest(dp_cache *cache, dp_priority priority)
+{
+    tier_claim claim;
+    if (cache->unclaimed.objects == 0 || spare_ready(cache) == NULL ||
+        !tier_store_claim_oldest(cache->store, priority, &claim)) {
+        return NULL;
+    }
+    return spare_enter(cache, &claim);
+}
