@@ -114,20 +114,27 @@ static const restart_row restart_rows[] = {
 };
 
 /* Every opener dies by SIGKILL too, so that each repeat is a restart after a crash. */
-static bool restart_repeats(bench *b, pmem_work work, bench_samples *hit, bench_samples *opened,
-                            bench_samples *walk)
+typedef struct restart_samples {
+    bench_samples hit;
+    bench_samples opened;
+    bench_samples cpu;
+    bench_samples walk;
+} restart_samples;
+
+static bool restart_repeats(bench *b, pmem_work work, restart_samples *samples)
 {
     bool ok = true;
     for (int i = 0; i < bench_repeats(b) && ok; i++) {
         pmem_work_result result;
         work.kind = PMEM_WORK_OPEN;
         pmem_work_run(&work, &result);
-        bench_samples_add(hit, result.value);
-        bench_samples_add(opened, result.part);
+        bench_samples_add(&samples->hit, result.value);
+        bench_samples_add(&samples->opened, result.part);
+        bench_samples_add(&samples->cpu, result.cpu);
         ok = result.ok;
         work.kind = PMEM_WORK_WALK;
         pmem_work_run(&work, &result);
-        bench_samples_add(walk, result.value);
+        bench_samples_add(&samples->walk, result.value);
         ok = ok && result.ok;
     }
     return ok;
@@ -135,9 +142,7 @@ static bool restart_repeats(bench *b, pmem_work work, bench_samples *hit, bench_
 
 static void restart_row_run(bench *b, const restart_row *row)
 {
-    static bench_samples hit;
-    static bench_samples opened;
-    static bench_samples walk;
+    static restart_samples samples;
     if (!bench_wants(b, row->name)) {
         return;
     }
@@ -146,7 +151,7 @@ static void restart_row_run(bench *b, const restart_row *row)
         bench_skip(b, row->name, "too little room on " DIRECTORY);
         return;
     }
-    hit.count = opened.count = walk.count = 0;
+    memset(&samples, 0, sizeof samples);
     pmem_work work = {.kind = PMEM_WORK_FILL,
                       .size_bytes = row->size_bytes,
                       .count = bytes / row->size_bytes,
@@ -154,7 +159,7 @@ static void restart_row_run(bench *b, const restart_row *row)
                       .flush_lines = true};
     pmem_work_result result;
     pmem_work_run(&work, &result);
-    bool ok = result.ok && restart_repeats(b, work, &hit, &opened, &walk);
+    bool ok = result.ok && restart_repeats(b, work, &samples);
     (void)unlink(pool_path);
     if (!ok) {
         bench_fail(b, "%s: the file could not be filled, or not be opened again", row->name);
@@ -162,17 +167,18 @@ static void restart_row_run(bench *b, const restart_row *row)
     }
     char note[128];
     (void)snprintf(note, sizeof note,
-                   "%zu objects, after kill -9; %.1f ms of it in dp_pool_create()", work.count,
-                   bench_samples_quantile(&opened, 0.5));
+                   "%zu objects, after kill -9; %.1f ms in dp_pool_create(); %.1f ms of CPU time",
+                   work.count, bench_samples_quantile(&samples.opened, 0.5),
+                   bench_samples_quantile(&samples.cpu, 0.5));
     bench_row out = {
         .name = row->name,
         .unit = "ms",
-        .value = bench_samples_quantile(&hit, 0.5),
-        .min = bench_samples_min(&hit),
-        .p50 = bench_samples_quantile(&hit, 0.5),
-        .p99 = bench_samples_quantile(&hit, 0.99),
-        .peers = {{"pmemobj_open, walk of the heap", bench_samples_quantile(&walk, 0.5),
-                   bench_samples_quantile(&walk, 0.99)}},
+        .value = bench_samples_quantile(&samples.hit, 0.5),
+        .min = bench_samples_min(&samples.hit),
+        .p50 = bench_samples_quantile(&samples.hit, 0.5),
+        .p99 = bench_samples_quantile(&samples.hit, 0.99),
+        .peers = {{"pmemobj_open, walk of the heap", bench_samples_quantile(&samples.walk, 0.5),
+                   bench_samples_quantile(&samples.walk, 0.99)}},
         .peer_count = 1,
         .goal = {BENCH_GOAL_VALUE_MAX, FIRST_HIT_MS, false},
         .note = note};

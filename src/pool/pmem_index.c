@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chains over a power of two of slots, doubled when there are as many nodes as slots; the list by
+ * Chains over a power of two of slots, doubled when half of them would be in use; the list by
  * sequence is what doubling walks.  The owner's lock guards everything.
  */
 #include "dp_features.h"
@@ -16,31 +16,35 @@
 #define PMEM_INDEX_SLOTS_START 256u
 #define PMEM_NODES_A_BLOCK     63u
 
+_Static_assert(sizeof(pmem_node) == 64, "a node is one cache line");
+
 typedef struct pmem_node_block {
     struct pmem_node_block *next;
+    char fill[sizeof(pmem_node) - sizeof(struct pmem_node_block *)]; /* nodes are cache lines */
     pmem_node nodes[];
 } pmem_node_block;
 
-/* All nodes of a block go to the free chain, the first one on top. */
+/* Only called when no fresh node is left. */
 static bool block_add(pmem_index *index, size_t node_count)
 {
-    pmem_node_block *block = os_calloc(1, sizeof *block + node_count * sizeof(pmem_node));
+    size_t size_bytes = sizeof(pmem_node_block) + node_count * sizeof(pmem_node);
+    pmem_node_block *block = os_aligned(
+        OS_HUGE_PAGE_BYTES < size_bytes ? OS_HUGE_PAGE_BYTES : sizeof(pmem_node), size_bytes);
     if (block == NULL) {
         return false;
     }
+    os_pages_prefer_huge(block, size_bytes);
     block->next = index->blocks;
     index->blocks = block;
-    for (size_t i = node_count; i-- > 0;) {
-        block->nodes[i].hash_next = index->free_nodes;
-        index->free_nodes = &block->nodes[i];
-    }
+    index->fresh = block->nodes;
+    index->fresh_count = node_count;
     return true;
 }
 
 bool pmem_index_open(pmem_index *index, size_t room)
 {
     *index = (pmem_index){.slot_count = PMEM_INDEX_SLOTS_START};
-    while (index->slot_count < room) {
+    while (index->slot_count < room * 2) {
         index->slot_count *= 2;
     }
     index->slots = os_calloc(index->slot_count, sizeof(pmem_node *));
@@ -59,11 +63,16 @@ void pmem_index_close(pmem_index *index)
 
 pmem_node *pmem_index_node_get(pmem_index *index)
 {
-    if (index->free_nodes == NULL && !block_add(index, PMEM_NODES_A_BLOCK)) {
-        return NULL;
-    }
     pmem_node *node = index->free_nodes;
-    index->free_nodes = node->hash_next;
+    if (node != NULL) {
+        index->free_nodes = node->hash_next;
+    } else {
+        if (index->fresh_count == 0 && !block_add(index, PMEM_NODES_A_BLOCK)) {
+            return NULL;
+        }
+        node = index->fresh++;
+        index->fresh_count--;
+    }
     *node = (pmem_node){.hash_next = NULL};
     return node;
 }
@@ -87,13 +96,33 @@ static const uint8_t *node_key(const pmem_node *node)
     return pmem_place_slot(&node->place)->key;
 }
 
+/* Other bytes than those that choose the slot. */
+static uint32_t key_tag(const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    uint32_t tag;
+    memcpy(&tag, key + sizeof(uint64_t), sizeof tag);
+    return tag;
+}
+
 pmem_node *pmem_index_find(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
 {
+    uint32_t tag = key_tag(key);
     pmem_node *node = *index_slot(index->slots, index->slot_count, key);
-    while (node != NULL && memcmp(node_key(node), key, DP_CACHE_KEY_BYTES) != 0) {
+    while (node != NULL &&
+           (node->tag != tag || memcmp(node_key(node), key, DP_CACHE_KEY_BYTES) != 0)) {
         node = node->hash_next;
     }
     return node;
+}
+
+void pmem_index_prefetch_place(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    __builtin_prefetch(index_slot(index->slots, index->slot_count, key), 1);
+}
+
+void pmem_index_prefetch_node(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    __builtin_prefetch(*index_slot(index->slots, index->slot_count, key), 0);
 }
 
 /* Doubles the table.  Without memory for that the chains just get longer. */
@@ -116,10 +145,11 @@ static void index_grow(pmem_index *index)
 
 void pmem_index_add(pmem_index *index, pmem_node *node)
 {
-    if (index->count >= index->slot_count) {
+    if (index->count >= index->slot_count / 2) {
         index_grow(index);
     }
     pmem_node **slot = index_slot(index->slots, index->slot_count, node_key(node));
+    node->tag = key_tag(node_key(node));
     node->hash_next = *slot;
     *slot = node;
     node->older = index->newest;

@@ -24,6 +24,7 @@ typedef struct pmem_node {
     struct pmem_node *newer;
     pmem_entry *entry; /* NULL while committing */
     pmem_place place;
+    uint32_t tag; /* bytes of the key, so that a miss need not look at the slot */
     uint32_t holds;
     bool verified;  /* the checksum was right once since open */
     bool claimed;   /* see tier.h */
@@ -37,6 +38,8 @@ typedef struct pmem_index {
     pmem_node *oldest;
     pmem_node *newest;
     pmem_node *free_nodes;
+    pmem_node *fresh; /* of the newest block: nodes that were never used */
+    size_t fresh_count;
     struct pmem_node_block *blocks;
 } pmem_index;
 
@@ -50,6 +53,9 @@ pmem_node *pmem_index_node_get(pmem_index *index);
 void pmem_index_node_put(pmem_index *index, pmem_node *node);
 
 pmem_node *pmem_index_find(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES]);
+/* For who will look for that key soon: first its place in the table, later the node there. */
+void pmem_index_prefetch_place(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES]);
+void pmem_index_prefetch_node(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES]);
 /* Adds a node whose key is not in and whose sequence is the highest. */
 void pmem_index_add(pmem_index *index, pmem_node *node);
 void pmem_index_remove(pmem_index *index, pmem_node *node);

@@ -20,6 +20,8 @@
 #include "pool/os.h"
 #include "pool/pmem_state.h"
 
+#define LOAD_AHEAD 12u /* nodes between asking for memory and using it */
+
 typedef struct found {
     uint64_t order; /* what to sort by: the sequence, later the offset */
     pmem_node *node;
@@ -125,11 +127,20 @@ static bool found_sort(found *at, size_t count)
     return true;
 }
 
+static const uint8_t *found_key(const found *one)
+{
+    return pmem_place_slot(&one->node->place)->key;
+}
+
 /* Oldest first; of two objects of one key the older is freed. */
 static void nodes_add(load_state *state)
 {
     pmem_tier *self = state->self;
     for (size_t i = 0; i < state->live_count; i++) {
+        if (i + 2 * LOAD_AHEAD < state->live_count) {
+            pmem_index_prefetch_place(&self->index, found_key(&state->at[i + 2 * LOAD_AHEAD]));
+            pmem_index_prefetch_node(&self->index, found_key(&state->at[i + LOAD_AHEAD]));
+        }
         pmem_node *node = state->at[i].node;
         const pmem_slot *slot = pmem_place_slot(&node->place);
         pmem_node *twin = pmem_index_find(&self->index, slot->key);
