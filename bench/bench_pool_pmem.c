@@ -58,12 +58,14 @@ static const char *const peer_names[SUBJECTS] = {"", "pmemobj_alloc, constructor
 static void commit_row_run(bench *b, const commit_row *row, bool flush_lines)
 {
     static bench_samples values[SUBJECTS];
+    static bench_samples cpu;
     char name[80];
     (void)snprintf(name, sizeof name, "%s, %s", row->name, flush_lines ? "/dev/shm" : "msync");
     if (!bench_wants(b, name)) {
         return;
     }
     memset(values, 0, sizeof values);
+    cpu.count = 0;
     for (int i = 0; i < bench_repeats(b); i++) {
         for (size_t subject = 0; subject < SUBJECTS; subject++) {
             pmem_work work = {.kind = subject == 0 ? row->kind : peer_kinds[subject],
@@ -79,16 +81,23 @@ static void commit_row_run(bench *b, const commit_row *row, bool flush_lines)
                 return;
             }
             bench_samples_add(&values[subject], result.value);
+            if (subject == 0) {
+                bench_samples_add(&cpu, result.cpu);
+            }
         }
     }
+    char note[128];
+    (void)snprintf(note, sizeof note, "%s; %.0f ns of CPU time",
+                   flush_lines ? "an object; cache lines flushed (PMEM_IS_PMEM_FORCE=1)"
+                               : "an object; msync(), as on an ordinary file",
+                   bench_samples_quantile(&cpu, 0.5));
     bench_row out = {.name = name,
                      .unit = "ns",
                      .value = bench_samples_quantile(&values[0], 0.5),
                      .min = bench_samples_min(&values[0]),
                      .p50 = bench_samples_quantile(&values[0], 0.5),
                      .p99 = bench_samples_quantile(&values[0], 0.99),
-                     .note = flush_lines ? "an object; cache lines flushed (PMEM_IS_PMEM_FORCE=1)"
-                                         : "an object; msync(), as on an ordinary file"};
+                     .note = note};
     for (size_t subject = 1; subject < SUBJECTS; subject++) {
         out.peers[out.peer_count++] =
             (bench_peer){peer_names[subject], bench_samples_quantile(&values[subject], 0.5),

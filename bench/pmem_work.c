@@ -147,12 +147,10 @@ static bool commit_store(bench_state *at, uint64_t from, size_t count)
 {
     static dp_cache_key keys[PMEM_WORK_BATCH];
     static tier_item items[PMEM_WORK_BATCH];
-    static tier_object object;
-    object.data = at->content;
-    object.size_bytes = at->work->size_bytes;
     for (size_t i = 0; i < count; i++) {
         keys[i] = key_of(from + i);
-        items[i] = (tier_item){.key = &keys[i], .object = &object};
+        items[i] =
+            (tier_item){.key = &keys[i], .data = at->content, .size_bytes = at->work->size_bytes};
     }
     tier_store_commit_many(at->tier, items, count);
     bool ok = true;
@@ -222,6 +220,13 @@ static bool remove_from_peer(bench_state *at, uint64_t from, size_t count)
 
 /* --- commits --- */
 
+static double cpu_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 typedef bool start_call(bench_state *at);
 typedef bool range_call(bench_state *at, uint64_t from, size_t count);
 
@@ -258,18 +263,22 @@ static void commit_rounds(bench_state *at, pmem_work_result *result)
 {
     const commit_kind *kind = &commit_kinds[at->work->kind];
     bench_samples rounds = {.count = 0};
+    bench_samples cpu = {.count = 0};
     bool ok = kind->start(at);
     for (unsigned round = 0; round <= ROUNDS && ok; round++) {
+        double cpu_start = cpu_ms();
         uint64_t start = bench_now_ns();
         ok = in_batches(at, kind->commit);
-        double ns = (double)(bench_now_ns() - start) / (double)at->work->count;
+        double ns = (double)(bench_now_ns() - start);
         if (round > 0) {
-            bench_samples_add(&rounds, ns);
+            bench_samples_add(&rounds, ns / (double)at->work->count);
+            bench_samples_add(&cpu, (cpu_ms() - cpu_start) * 1e6 / (double)at->work->count);
         }
         ok = ok && in_batches(at, kind->remove);
     }
     result->ok = ok;
     result->value = bench_samples_quantile(&rounds, 0.5);
+    result->cpu = bench_samples_quantile(&cpu, 0.5);
 }
 
 /* --- restarts --- */
@@ -282,13 +291,6 @@ static void fill(bench_state *at, pmem_work_result *result)
 static double ms_since(uint64_t start)
 {
     return (double)(bench_now_ns() - start) / 1e6;
-}
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* The object that is looked for lies in the middle of the file. */

@@ -40,7 +40,7 @@ typedef struct pmem_work_result {
     bool ok;
     double value; /* ns an object, or ms until the first hit */
     double part;  /* of an OPEN: ms in dp_pool_create() */
-    double cpu;   /* of an OPEN: ms of CPU time, which other programs cannot stretch */
+    double cpu;   /* the same as CPU time, which other programs stretch less */
 } pmem_work_result;
 
 /* Runs the work in a fresh process; result->ok tells whether it came to its end. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pmem tier over a temporary file: what it keeps, what kill -9 cannot take, and which files it
- * leaves alone.
+ * The pmem tier over a temporary file: what it keeps and in which order, what a crash frees, and
+ * which files it leaves alone.  (Random kills are test_pmem_crash.c's.)
  *
  * Sanitizers need no settings for libpmemobj here: it maps where the kernel says, and its locks are
  * pthread mutexes, which the thread sanitizer sees although the library itself is not instrumented.
@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +24,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libpmemobj/atomic_base.h>
@@ -414,158 +412,223 @@ static void a_crash_frees_regions_and_what_was_removed_while_held(void **state)
     assert_int_equal(heap_objects(), 1);
 }
 
-/* --- kill -9 cycles --- */
+/* --- batches --- */
 
-#define KILL_CYCLES     20
-#define KILL_LIVE_MAX   60 /* objects that the child keeps before it removes the oldest */
-#define KILL_NUMBER_MAX 200000
+#define BATCH_MAX 100
 
-enum { NEVER, COMMITTED, REMOVING, REMOVED };
+static dp_cache_key batch_keys[BATCH_MAX];
+static unsigned char batch_bytes[BATCH_MAX][512];
 
-typedef struct kill_note {
-    uint64_t number;
-    uint64_t what; /* one of the above; written after the fact, but for REMOVING */
-} kill_note;
-
-static unsigned char fate[KILL_NUMBER_MAX];
-
-static size_t kill_size(uint64_t number)
+/* Items for numbers from..from + count, of rising sizes, without meta data. */
+static void batch_make(tier_item items[BATCH_MAX], uint64_t from, size_t count)
 {
-    return 1 + (size_t)(rig_random(&number) % 60000);
-}
-
-static void tell(int pipe_end, uint64_t number, uint64_t what)
-{
-    kill_note note = {.number = number, .what = what};
-    if (write(pipe_end, &note, sizeof note) != (ssize_t)sizeof note) {
-        _exit(2);
+    for (size_t i = 0; i < count; i++) {
+        batch_keys[i] = rig_key(from + i);
+        rig_fill(batch_bytes[i], sizeof batch_bytes[i], from + i);
+        items[i] = (tier_item){.key = &batch_keys[i],
+                               .data = batch_bytes[i],
+                               .size_bytes = 1 + i * 5,
+                               .priority = (dp_priority)(i % DP_PRIORITY_COUNT)};
     }
 }
 
-/* Commits and removes, and says so, until it is killed. */
-static void kill_child(int pipe_end, uint64_t oldest, uint64_t next)
+static bool batch_find(dp_tier *tier, uint64_t from, size_t i)
 {
-    dp_tier *tier = rig_pmem_open(pool_path());
-    for (; next < KILL_NUMBER_MAX; next++) {
-        if (rig_commit(tier, next, kill_size(next)) != DP_OK) {
-            _exit(3);
-        }
-        tell(pipe_end, next, COMMITTED);
-        for (; next - oldest >= KILL_LIVE_MAX; oldest++) {
-            dp_cache_key key = rig_key(oldest);
-            tell(pipe_end, oldest, REMOVING);
-            dp_status status = tier_store_remove(tier, &key, NULL);
-            /* The number that was being written when the last child died may be missing. */
-            if (status != DP_OK && status != DP_ERR_NOT_FOUND) {
-                _exit(4);
-            }
-            tell(pipe_end, oldest, REMOVED);
-        }
+    dp_cache_key key = rig_key(from + i);
+    tier_object object;
+    if (tier_store_find(tier, &key, &object) != DP_OK) {
+        return false;
     }
-    _exit(5);
+    assert_int_equal(object.size_bytes, 1 + i * 5);
+    assert_true(rig_is_filled(object.data, object.size_bytes, from + i));
+    tier_store_release(tier, &object);
+    return true;
 }
 
-/* Reads what the child said up to its death; *next gets the number after the last one said. */
-static void listen_to(int pipe_end, uint64_t *oldest, uint64_t *next)
-{
-    kill_note note;
-    for (;;) {
-        ssize_t got = read(pipe_end, &note, sizeof note);
-        if (got != (ssize_t)sizeof note) {
-            assert_int_equal(got, 0); /* a note is shorter than PIPE_BUF: whole or not at all */
-            return;
-        }
-        fate[note.number] = (unsigned char)note.what;
-        if (note.what == COMMITTED) {
-            *next = note.number + 1;
-        } else if (note.what == REMOVED) {
-            *oldest = note.number + 1;
-        }
-    }
-}
-
-/* Compares the file with what was acknowledged; the one number in flight may be there or not. */
-static void expect_acknowledged(uint64_t next)
-{
-    dp_tier *tier = rig_pmem_open(pool_path());
-    size_t live = 0;
-    for (uint64_t i = 0; i <= next; i++) {
-        dp_status status = rig_check(tier, i, kill_size(i));
-        if (fate[i] == COMMITTED) {
-            assert_int_equal(status, DP_OK);
-        } else if (fate[i] == REMOVED) {
-            assert_int_equal(status, DP_ERR_NOT_FOUND);
-        } else {
-            assert_true(status == DP_OK || status == DP_ERR_NOT_FOUND);
-        }
-        live += status == DP_OK;
-    }
-    assert_int_equal(rig_count(tier), live);
-    tier_close(tier);
-    assert_int_equal(heap_objects(), live);
-}
-
-static void kill_cycle(uint64_t *random, uint64_t *oldest, uint64_t *next)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        close(ends[0]);
-        kill_child(ends[1], *oldest, *next);
-    }
-    close(ends[1]);
-    /* Most die while they commit and remove; every fourth may die while it opens or makes the file.
-     */
-    struct pollfd first_note = {.fd = ends[0], .events = POLLIN};
-    if (rig_random(random) % 4 != 0) {
-        assert_int_equal(poll(&first_note, 1, 20000), 1);
-    }
-    struct timespec wait = {.tv_nsec = (long)(rig_random(random) % 30000000)};
-    nanosleep(&wait, NULL);
-    kill(child, SIGKILL);
-    listen_to(ends[0], oldest, next);
-    close(ends[0]);
-    int status = wait_status(child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    expect_acknowledged(*next);
-    *next += 1; /* what was in flight keeps its number, there or not */
-}
-
-static void kill_nine_loses_nothing_acknowledged_and_leaks_nothing(void **state)
+static void a_batch_is_kept_and_each_of_its_items_says_how_it_went(void **state)
 {
     (void)state;
-    const char *given = getenv("DANPOOL_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    uint64_t random = seed;
-    uint64_t oldest = 0;
-    uint64_t next = 0;
-    print_message("tier_pmem: kill -9 cycles with DANPOOL_TEST_SEED=%llu\n",
-                  (unsigned long long)seed);
     dp_tier *tier = rig_pmem_open(pool_path());
-    size_t fresh = fill_up(tier, KILL_NUMBER_MAX, 60000);
-    tier_close(tier);
-    assert_int_equal(unlink(pool_path()), 0);
-    for (int cycle = 0; cycle < KILL_CYCLES; cycle++) {
-        kill_cycle(&random, &oldest, &next);
+    tier_item items[BATCH_MAX];
+    assert_int_equal(rig_commit(tier, 40, 77), DP_OK);
+    batch_make(items, 0, BATCH_MAX);
+    items[70].key = items[7].key; /* the first of two wins */
+    items[90].size_bytes = (size_t)1 << 40;
+    tier_store_commit_many(tier, items, BATCH_MAX);
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        dp_status expected = i == 40 || i == 70 ? DP_ERR_EXISTS : i == 90 ? DP_ERR_NOMEM : DP_OK;
+        assert_int_equal(items[i].status, expected);
     }
-    print_message("tier_pmem: %llu commits in %d cycles\n", (unsigned long long)next, KILL_CYCLES);
-    assert_true(next > KILL_CYCLES);
+    tier_store_commit_many(tier, items, 0); /* does nothing */
+    tier_close(tier);
+    assert_int_equal(heap_objects(), BATCH_MAX - 2);
     tier = rig_pmem_open(pool_path());
-    for (uint64_t i = 0; i < next; i++) {
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        if (i != 40) {
+            assert_int_equal(batch_find(tier, 0, i), i != 70 && i != 90);
+        }
+    }
+    assert_int_equal(rig_check(tier, 40, 77), DP_OK);
+    tier_close(tier);
+}
+
+static void a_batch_that_the_file_has_no_room_for_keeps_what_fits(void **state)
+{
+    (void)state;
+    dp_tier *tier = rig_pmem_open(pool_path());
+    size_t count = fill_up(tier, 1000, 60000);
+    tier_item items[BATCH_MAX];
+    batch_make(items, 0, BATCH_MAX);
+    static unsigned char large[30000];
+    for (size_t i = 0; i < BATCH_MAX; i += 2) {
+        items[i].data = large;
+        items[i].size_bytes = sizeof large;
+    }
+    dp_cache_key key = rig_key(1000);
+    assert_int_equal(tier_store_remove(tier, &key, NULL), DP_OK);
+    tier_store_commit_many(tier, items, BATCH_MAX);
+    size_t kept = 0;
+    size_t refused = 0;
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        kept += items[i].status == DP_OK;
+        refused += items[i].status == DP_ERR_NOMEM;
+    }
+    assert_int_equal(kept + refused, BATCH_MAX);
+    assert_true(kept > 0 && refused > 0);
+    tier_store_totals totals;
+    tier_store_totals_read(tier, &totals);
+    assert_int_equal(totals.objects, count - 1 + kept);
+    tier_close(tier);
+    assert_int_equal(heap_objects(), count - 1 + kept);
+}
+
+/* --- the directory --- */
+
+#define MANY 4000u /* more slots than four leaves have */
+
+static size_t leaves(void)
+{
+    PMEMobjpool *pop = pmemobj_open(pool_path(), "danpool.v2");
+    assert_non_null(pop);
+    size_t count = 0;
+    for (PMEMoid oid = pmemobj_first(pop); !OID_IS_NULL(oid); oid = pmemobj_next(oid)) {
+        count += pmemobj_type_num(oid) == RIG_LEAF_TYPE;
+    }
+    pmemobj_close(pop);
+    return count;
+}
+
+static void the_directory_grows_and_shrinks_and_keeps_the_order(void **state)
+{
+    (void)state;
+    dp_tier *tier = rig_pmem_open(pool_path());
+    for (uint64_t i = 0; i < MANY; i++) {
+        assert_int_equal(rig_commit(tier, i, 20), DP_OK);
+    }
+    /* Holes all over, which new commits fill: the slots' order is not the order of commits. */
+    for (uint64_t i = 1; i < MANY; i += 2) {
         dp_cache_key key = rig_key(i);
-        dp_status status = tier_store_remove(tier, &key, NULL);
-        assert_true(status == DP_OK || fate[i] != COMMITTED);
+        assert_int_equal(tier_store_remove(tier, &key, NULL), DP_OK);
+    }
+    for (uint64_t i = MANY; i < MANY + 1000; i += 2) {
+        assert_int_equal(rig_commit(tier, i, 20), DP_OK);
+    }
+    tier_close(tier);
+    assert_int_equal(leaves(), 5);
+    tier = rig_pmem_open(pool_path());
+    order_state order = {.next = 0, .last = MANY + 998, .step = 2};
+    tier_store_each(tier, is_next, &order);
+    assert_int_equal(order.next, MANY + 1000);
+    for (uint64_t i = 0; i < MANY + 1000; i += 2) {
+        dp_cache_key key = rig_key(i);
+        assert_int_equal(tier_store_remove(tier, &key, NULL), DP_OK);
     }
     tier_close(tier);
     assert_int_equal(heap_objects(), 0);
-    /* Emptied, it holds as much as a fresh one did. */
-    tier = rig_pmem_open(pool_path());
-    size_t after = fill_up(tier, KILL_NUMBER_MAX, 60000);
+    assert_in_range(leaves(), 1, 2);
+}
+
+static void a_damaged_slot_costs_its_object_alone_and_no_space(void **state)
+{
+    (void)state;
+    dp_tier *tier = rig_pmem_open(pool_path());
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_int_equal(rig_commit(tier, i, 2000), DP_OK);
+    }
     tier_close(tier);
-    print_message("tier_pmem: room for %zu objects fresh, %zu after\n", fresh, after);
-    assert_int_equal(after, fresh);
+    dp_cache_key key = rig_key(4);
+    assert_true(rig_damage_bytes(pool_path(), key.bytes, sizeof key.bytes));
+    tier = rig_pmem_open(pool_path());
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_int_equal(rig_check(tier, i, 2000), i == 4 ? DP_ERR_NOT_FOUND : DP_OK);
+    }
+    tier_close(tier);
+    assert_int_equal(heap_objects(), 49);
+}
+
+static void without_memory_for_the_index_the_file_stays_closed_and_whole(void **state)
+{
+    (void)state;
+    dp_tier *tier = rig_pmem_open(pool_path());
+    for (uint64_t i = 0; i < 1500; i++) {
+        assert_int_equal(rig_commit(tier, 1500 - i, 20), DP_OK);
+        if (i % 3 == 0) {
+            dp_cache_key key = rig_key(1500 - i);
+            assert_int_equal(tier_store_remove(tier, &key, NULL), DP_OK);
+        }
+    }
+    tier_close(tier);
+    unsigned failures = 0;
+    for (uint64_t nth = 1; nth < 100; nth++) {
+        char detail[96] = "";
+        os_malloc_fail_nth(nth);
+        dp_status status = try_open(pool_path(), RIG_FILE_BYTES, detail);
+        if (os_malloc_fail_nth(0) != 0) {
+            break;
+        }
+        assert_int_equal(status, DP_ERR_NOMEM);
+        assert_true(strlen(detail) > 0);
+        failures++;
+    }
+    assert_true(failures >= 4); /* tier, pages, table, nodes, array */
+    tier = rig_pmem_open(pool_path());
+    assert_int_equal(rig_count(tier), 1000);
+    tier_close(tier);
+}
+
+/* --- claims --- */
+
+static void what_was_found_is_claimed_once_oldest_first(void **state)
+{
+    (void)state;
+    dp_tier *tier = rig_pmem_open(pool_path());
+    for (uint64_t i = 0; i < 30; i++) {
+        assert_int_equal(rig_commit(tier, i, 100 + i), DP_OK); /* priority: i % 3 */
+    }
+    tier_claim claim;
+    dp_cache_key key = rig_key(3);
+    assert_false(tier_store_claim(tier, &key, &claim)); /* this run's own */
+    assert_false(tier_store_claim_oldest(tier, DP_PRIORITY_LOW, &claim));
+    tier_close(tier);
+    tier = rig_pmem_open(pool_path());
+    for (int round = 0; round < 2; round++) {
+        assert_true(tier_store_claim(tier, &key, &claim));
+        assert_int_equal(claim.size_bytes, 103);
+        assert_false(tier_store_claim(tier, &key, &claim));
+        dp_cache_key oldest = rig_key(0);
+        if (round == 1) {
+            assert_int_equal(tier_store_remove(tier, &oldest, NULL), DP_OK); /* at the cursor */
+        }
+        for (uint64_t i = round == 0 ? 0 : 6; i < 30; i += i == 0 ? 6 : 3) {
+            dp_cache_key expected = rig_key(i);
+            assert_true(tier_store_claim_oldest(tier, DP_PRIORITY_LOW, &claim));
+            assert_memory_equal(&claim.key, &expected, sizeof expected);
+        }
+        assert_false(tier_store_claim_oldest(tier, DP_PRIORITY_LOW, &claim));
+        assert_true(tier_store_claim_oldest(tier, DP_PRIORITY_HIGH, &claim));
+        tier_store_unclaim(tier);
+    }
+    tier_close(tier);
 }
 
 /* --- threads --- */
@@ -637,7 +700,12 @@ int main(void)
         PMEM_TEST(a_half_made_file_is_made_anew),
         PMEM_TEST(a_second_opener_is_told_busy),
         PMEM_TEST(a_crash_frees_regions_and_what_was_removed_while_held),
-        PMEM_TEST(kill_nine_loses_nothing_acknowledged_and_leaks_nothing),
+        PMEM_TEST(a_batch_is_kept_and_each_of_its_items_says_how_it_went),
+        PMEM_TEST(a_batch_that_the_file_has_no_room_for_keeps_what_fits),
+        PMEM_TEST(the_directory_grows_and_shrinks_and_keeps_the_order),
+        PMEM_TEST(a_damaged_slot_costs_its_object_alone_and_no_space),
+        PMEM_TEST(without_memory_for_the_index_the_file_stays_closed_and_whole),
+        PMEM_TEST(what_was_found_is_claimed_once_oldest_first),
         PMEM_TEST(threads_find_whole_objects_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

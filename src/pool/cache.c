@@ -106,8 +106,10 @@ static dp_status view_open(dp_cache *cache, const dp_cache_key *key, const cache
     cache_entry *entry = find_again(cache, key, found);
     if (entry != NULL && entry->stored && entry->view == NULL && entry->buf == NULL) {
         entry->view = dp_ref(view);
-        entry->meta_bytes = object.meta_bytes;
-        memcpy(entry->meta, object.meta, object.meta_bytes);
+        if (entry->is_claimed) {
+            entry->meta_bytes = object.meta_bytes;
+            memcpy(entry->meta, object.meta, object.meta_bytes);
+        }
     }
     cache->stats.hits[DP_TIER_PMEM]++;
     os_unlock(&cache->lock);

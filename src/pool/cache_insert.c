@@ -31,7 +31,7 @@ static dp_status entry_make(const dp_cache *cache, const dp_cache_item *item, ca
     if (size_bytes > cache->host_bytes_max) {
         return DP_ERR_TOO_LARGE;
     }
-    cache_entry *made = os_calloc(1, sizeof *made);
+    cache_entry *made = os_calloc(1, sizeof *made + given->meta_bytes);
     if (made == NULL) {
         return DP_ERR_NOMEM;
     }
@@ -53,7 +53,7 @@ static dp_status entry_enter(dp_cache *cache, cache_entry *made, dp_buf *buf)
         pthread_cond_wait(&cache->idle, &cache->lock);
         there = cache_find(cache, &made->key);
     }
-    dp_status status = cache_take_up(cache, &made->key, &there);
+    dp_status status = there != NULL ? DP_OK : cache_claim(cache, &made->key, &there);
     if (status != DP_ERR_NOT_FOUND) {
         return status == DP_OK ? DP_ERR_EXISTS : status;
     }

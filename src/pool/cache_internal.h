@@ -29,8 +29,9 @@ typedef struct cache_entry {
     bool stored;
     bool busy;
     bool gone;
+    bool is_claimed; /* left by an earlier run: its meta data comes with its first view */
     size_t meta_bytes;
-    uint8_t meta[DP_CACHE_META_BYTES_MAX];
+    uint8_t meta[]; /* room for what was inserted; for the most there can be after a claim */
 } cache_entry;
 
 struct dp_cache {
@@ -60,9 +61,11 @@ void cache_add(dp_cache *cache, cache_entry *entry);
 /* Takes an entry that has no copy left out of the table and frees it. */
 void cache_discard(dp_cache *cache, cache_entry *entry);
 /*
- * As cache_find_live(); one that an earlier run left in the store is given its entry now.
+ * Gives what an earlier run left in the store under that key an entry, when it has none yet.
  * DP_ERR_NOT_FOUND, DP_ERR_NOMEM.
  */
+dp_status cache_claim(dp_cache *cache, const dp_cache_key *key, cache_entry **out);
+/* cache_find_live(), else cache_claim(). */
 dp_status cache_take_up(dp_cache *cache, const dp_cache_key *key, cache_entry **out);
 /* The same for the oldest of that priority that nobody asked for; NULL when there is none. */
 cache_entry *cache_take_up_oldest(dp_cache *cache, dp_priority priority);

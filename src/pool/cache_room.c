@@ -161,21 +161,21 @@ static bool pmem_book(dp_cache *cache, size_t size_bytes, size_t *missing_bytes)
     return fits;
 }
 
-static tier_object entry_object(const cache_entry *entry, const void *data)
+static tier_item entry_item(const cache_entry *entry, const void *data)
 {
-    tier_object object = {.data = data,
-                          .size_bytes = entry->size_bytes,
-                          .priority = entry->priority,
-                          .kind = entry->kind,
-                          .meta_bytes = entry->meta_bytes};
-    memcpy(object.meta, entry->meta, entry->meta_bytes);
-    return object;
+    return (tier_item){.key = &entry->key,
+                       .data = data,
+                       .size_bytes = entry->size_bytes,
+                       .meta = entry->meta,
+                       .meta_bytes = entry->meta_bytes,
+                       .priority = entry->priority,
+                       .kind = entry->kind};
 }
 
 /* Writes to the store, making room for it first and again when the store says it is full. */
 static dp_status pmem_write(dp_cache *cache, const cache_entry *entry, const void *data)
 {
-    tier_object object = entry_object(entry, data);
+    tier_item item = entry_item(entry, data);
     dp_status status = DP_ERR_QUOTA;
     for (unsigned round = 0; round < CACHE_ROUNDS_MAX; round++) {
         size_t missing_bytes = 0;
@@ -183,7 +183,8 @@ static dp_status pmem_write(dp_cache *cache, const cache_entry *entry, const voi
         bool booked = pmem_book(cache, entry->size_bytes, &missing_bytes);
         os_unlock(&cache->lock);
         if (booked) {
-            status = tier_store_commit(cache->store, &entry->key, &object);
+            tier_store_commit_many(cache->store, &item, 1);
+            status = item.status;
             if (status == DP_OK) {
                 return status; /* stays booked until cache_commit_end() puts it on the list */
             }
@@ -223,7 +224,6 @@ dp_status cache_commit(dp_cache *cache, const cache_entry *entry)
 typedef struct commit_batch {
     size_t count;
     size_t which[CACHE_BATCH_MAX]; /* index into the caller's entries */
-    tier_object objects[CACHE_BATCH_MAX];
     tier_item items[CACHE_BATCH_MAX];
 } commit_batch;
 
@@ -235,10 +235,8 @@ static void batch_book(dp_cache *cache, cache_entry *const entries[], size_t cou
         const void *data = dp_buf_data(entries[i]->buf);
         size_t missing_bytes = 0;
         if (data != NULL && pmem_book(cache, entries[i]->size_bytes, &missing_bytes)) {
-            size_t n = batch->count++;
-            batch->which[n] = i;
-            batch->objects[n] = entry_object(entries[i], data);
-            batch->items[n] = (tier_item){.key = &entries[i]->key, .object = &batch->objects[n]};
+            batch->which[batch->count] = i;
+            batch->items[batch->count++] = entry_item(entries[i], data);
         }
     }
     os_unlock(&cache->lock);
@@ -259,7 +257,7 @@ void cache_commit_many(dp_cache *cache, cache_entry *const entries[], dp_status 
     size_t failed_bytes = 0;
     for (size_t n = 0; n < batch.count; n++) {
         written[batch.which[n]] = batch.items[n].status;
-        failed_bytes += batch.items[n].status != DP_OK ? batch.objects[n].size_bytes : 0;
+        failed_bytes += batch.items[n].status != DP_OK ? batch.items[n].size_bytes : 0;
     }
     if (failed_bytes > 0) {
         os_lock(&cache->lock);

@@ -85,7 +85,7 @@ void cache_discard(dp_cache *cache, cache_entry *entry)
 static cache_entry *spare_ready(dp_cache *cache)
 {
     if (cache->spare == NULL) {
-        cache->spare = os_calloc(1, sizeof *cache->spare);
+        cache->spare = os_calloc(1, sizeof *cache->spare + DP_CACHE_META_BYTES_MAX);
     }
     return cache->spare;
 }
@@ -99,6 +99,7 @@ static cache_entry *spare_enter(dp_cache *cache, const tier_claim *claim)
     entry->size_bytes = claim->size_bytes;
     entry->kind = claim->kind;
     entry->priority = claim->priority;
+    entry->is_claimed = true;
     cache->unclaimed.objects--;
     cache->unclaimed.bytes -= claim->size_bytes;
     cache_add(cache, entry);
@@ -106,21 +107,28 @@ static cache_entry *spare_enter(dp_cache *cache, const tier_claim *claim)
     return entry;
 }
 
-/* The entry comes first: a claim cannot be taken back. */
+/* The spare comes first: a claim cannot be taken back. */
+dp_status cache_claim(dp_cache *cache, const dp_cache_key *key, cache_entry **out)
+{
+    tier_claim claim;
+    if (cache->unclaimed.objects == 0) {
+        return DP_ERR_NOT_FOUND;
+    }
+    if (spare_ready(cache) == NULL) {
+        return DP_ERR_NOMEM;
+    }
+    if (!tier_store_claim(cache->store, key, &claim)) {
+        return DP_ERR_NOT_FOUND;
+    }
+    *out = spare_enter(cache, &claim);
+    return DP_OK;
+}
+
 dp_status cache_take_up(dp_cache *cache, const dp_cache_key *key, cache_entry **out)
 {
     cache_entry *entry = cache_find_live(cache, key);
-    if (entry == NULL && cache->unclaimed.objects > 0) {
-        tier_claim claim;
-        if (spare_ready(cache) == NULL) {
-            return DP_ERR_NOMEM;
-        }
-        if (tier_store_claim(cache->store, key, &claim)) {
-            entry = spare_enter(cache, &claim);
-        }
-    }
     if (entry == NULL) {
-        return DP_ERR_NOT_FOUND;
+        return cache_claim(cache, key, out);
     }
     *out = entry;
     return DP_OK;

@@ -32,19 +32,19 @@ typedef struct batch {
     tier_item *items;
     size_t count;
     pmem_node *nodes[PMEM_BATCH_MAX]; /* NULL: the item has failed */
+    pmem_slot slots[PMEM_BATCH_MAX]; /* what to sum up: reading the file's back would wait for it */
     pmem_entry *entries[PMEM_BATCH_MAX];
     struct pobj_action actions[PMEM_BATCH_MAX];
 } batch;
 
 /* --- claiming keys --- */
 
-static dp_status key_claim(pmem_tier *self, const tier_item *item, pmem_node **out)
+static dp_status key_claim(pmem_tier *self, const tier_item *item, pmem_slot *slot, pmem_node **out)
 {
-    const tier_object *object = item->object;
     if (pmem_index_find(&self->index, item->key->bytes) != NULL) {
         return DP_ERR_EXISTS;
     }
-    if (object->size_bytes > PMEMOBJ_MAX_ALLOC_SIZE) {
+    if (item->size_bytes > PMEMOBJ_MAX_ALLOC_SIZE) {
         return DP_ERR_NOMEM;
     }
     pmem_node *node = pmem_index_node_get(&self->index);
@@ -55,13 +55,13 @@ static dp_status key_claim(pmem_tier *self, const tier_item *item, pmem_node **o
         pmem_index_node_put(&self->index, node);
         return DP_ERR_NOMEM;
     }
-    pmem_slot *slot = pmem_place_slot(&node->place);
-    slot->sequence = self->sequence_next++;
-    slot->size_bytes = object->size_bytes;
+    *slot = (pmem_slot){.sequence = self->sequence_next++,
+                        .size_bytes = item->size_bytes,
+                        .meta_bytes = (uint16_t)item->meta_bytes,
+                        .priority = (uint8_t)item->priority,
+                        .kind = (uint8_t)item->kind};
     memcpy(slot->key, item->key->bytes, sizeof slot->key);
-    slot->meta_bytes = (uint16_t)object->meta_bytes;
-    slot->priority = (uint8_t)object->priority;
-    slot->kind = (uint8_t)object->kind;
+    *pmem_place_slot(&node->place) = *slot;
     node->claimed = true;
     pmem_index_add(&self->index, node);
     *out = node;
@@ -74,9 +74,9 @@ static void keys_claim(pmem_tier *self, batch *work)
     self->is_untouched = false;
     for (size_t i = 0; i < work->count; i++) {
         tier_item *item = &work->items[i];
-        DP_ASSERT(item->object->meta_bytes <= DP_CACHE_META_BYTES_MAX);
+        DP_ASSERT(item->meta_bytes <= DP_CACHE_META_BYTES_MAX);
         work->nodes[i] = NULL;
-        item->status = key_claim(self, item, &work->nodes[i]);
+        item->status = key_claim(self, item, &work->slots[i], &work->nodes[i]);
     }
     os_unlock(&self->lock);
 }
@@ -108,23 +108,22 @@ static void span_add(span *at, const void *bytes, size_t size_bytes)
     at->end = start + size_bytes;
 }
 
-/* Writes one entry and the rest of its slot; the flushes may be still to come. */
-static void entry_write(pmem_tier *self, pmem_entry *entry, pmem_slot *slot,
-                        const tier_object *object, span *spans)
+/* Writes one entry; its flush may be still to come. */
+static void entry_write(pmem_tier *self, pmem_entry *entry, const pmem_slot *slot,
+                        const tier_item *item, span *spans)
 {
     entry->sequence = slot->sequence;
-    entry->checksum = pmem_checksum(slot, object->meta, object->data);
-    memcpy(entry->bytes, object->meta, object->meta_bytes);
-    uint8_t *payload = entry->bytes + pmem_payload_offset(object->meta_bytes);
-    if (self->is_pmem && object->size_bytes >= PMEM_STREAM_BYTES) {
+    entry->checksum = pmem_checksum(slot, item->meta, item->data);
+    memcpy(entry->bytes, item->meta, item->meta_bytes);
+    uint8_t *payload = entry->bytes + pmem_payload_offset(item->meta_bytes);
+    if (self->is_pmem && item->size_bytes >= PMEM_STREAM_BYTES) {
         span_add(spans, entry, (size_t)(payload - (uint8_t *)entry));
-        pmemobj_memcpy(self->pop, payload, object->data, object->size_bytes,
+        pmemobj_memcpy(self->pop, payload, item->data, item->size_bytes,
                        PMEMOBJ_F_MEM_NODRAIN | PMEMOBJ_F_MEM_NONTEMPORAL);
     } else {
-        memcpy(payload, object->data, object->size_bytes);
-        span_add(spans, entry, pmem_entry_bytes(object->meta_bytes, object->size_bytes));
+        memcpy(payload, item->data, item->size_bytes);
+        span_add(spans, entry, pmem_entry_bytes(item->meta_bytes, item->size_bytes));
     }
-    slot->check = pmem_slot_check(slot);
 }
 
 static void batch_write(pmem_tier *self, batch *work)
@@ -135,8 +134,8 @@ static void batch_write(pmem_tier *self, batch *work)
         if (work->nodes[i] == NULL) {
             continue;
         }
-        const tier_object *object = work->items[i].object;
-        size_t bytes = pmem_entry_bytes(object->meta_bytes, object->size_bytes);
+        const tier_item *item = &work->items[i];
+        size_t bytes = pmem_entry_bytes(item->meta_bytes, item->size_bytes);
         PMEMoid oid = pmem_reserve(self, &work->actions[i], bytes, PMEM_ENTRY_TYPE,
                                    pmem_class_flags(self, bytes));
         work->entries[i] = NULL;
@@ -144,11 +143,16 @@ static void batch_write(pmem_tier *self, batch *work)
             work->items[i].status = DP_ERR_NOMEM;
             continue;
         }
-        pmem_slot *slot = pmem_place_slot(&work->nodes[i]->place);
+        pmem_slot *slot = &work->slots[i];
         slot->offset = oid.off;
+        slot->check = pmem_slot_check(slot);
         work->entries[i] = pmemobj_direct(oid);
-        entry_write(self, work->entries[i], slot, object, &entries);
-        span_add(&slots, slot, sizeof *slot);
+        entry_write(self, work->entries[i], slot, item, &entries);
+        /* Others may read the key meanwhile, so only the rest is written. */
+        pmem_slot *stored = pmem_place_slot(&work->nodes[i]->place);
+        stored->offset = slot->offset;
+        stored->check = slot->check;
+        span_add(&slots, stored, sizeof *stored);
     }
     span_flush(&entries);
     span_flush(&slots);
@@ -200,7 +204,7 @@ static void batch_end(pmem_tier *self, batch *work)
             node->entry = work->entries[i];
             node->verified = true;
             self->totals.objects++;
-            self->totals.bytes += work->items[i].object->size_bytes;
+            self->totals.bytes += work->items[i].size_bytes;
         } else {
             pmem_index_remove(&self->index, node);
             pmem_dir_give(&self->dir, &node->place);

@@ -113,7 +113,13 @@ bool tier_has_store(const dp_tier *tier)
 
 dp_status tier_store_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
 {
-    tier_item item = {.key = key, .object = object};
+    tier_item item = {.key = key,
+                      .data = object->data,
+                      .size_bytes = object->size_bytes,
+                      .meta = object->meta,
+                      .meta_bytes = object->meta_bytes,
+                      .priority = object->priority,
+                      .kind = object->kind};
     tier_store_commit_many(tier, &item, 1);
     return item.status;
 }

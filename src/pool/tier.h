@@ -46,7 +46,12 @@ typedef struct tier_object {
 /* One object of a batch: what to commit, and how it went. */
 typedef struct tier_item {
     const dp_cache_key *key;
-    const tier_object *object;
+    const void *data;
+    size_t size_bytes;
+    const void *meta;
+    size_t meta_bytes;
+    dp_priority priority;
+    dp_kind kind;
     dp_status status; /* out: DP_OK, DP_ERR_EXISTS, DP_ERR_NOMEM, ... */
 } tier_item;
 
@@ -73,7 +78,7 @@ typedef bool tier_visit(void *user, const dp_cache_key *key, const tier_object *
  */
 typedef struct tier_store_ops {
     /*
-     * Commits each item's object->data under its key.  An item with DP_OK survives kill -9 once
+     * Commits each item's bytes under its key.  An item with DP_OK survives kill -9 once
      * the call returns; of the others nothing remains.  Each is on its own: a crash in the middle
      * may keep some.  Of two items of one key the first wins.
      */

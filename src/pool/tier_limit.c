@@ -96,7 +96,7 @@ static void commit_booked(limit_tier *self, tier_item *items, size_t count)
     tier_store_commit_many(self->inner, items, count);
     size_t failed_bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        failed_bytes += items[i].status != DP_OK ? items[i].object->size_bytes : 0;
+        failed_bytes += items[i].status != DP_OK ? items[i].size_bytes : 0;
     }
     if (failed_bytes > 0) {
         unbook(self, failed_bytes);
@@ -109,7 +109,7 @@ static void limit_commit(dp_tier *tier, tier_item *items, size_t count)
     limit_tier *self = limit_of(tier);
     size_t from = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!book(self, items[i].object->size_bytes)) {
+        if (!book(self, items[i].size_bytes)) {
             commit_booked(self, items + from, i - from);
             items[i].status = DP_ERR_QUOTA;
             from = i + 1;
