@@ -6,15 +6,15 @@ if(CMOCKA_FOUND)
     ${CMAKE_CURRENT_LIST_DIR}/support/tier_rig.c LINK danpool)
   target_include_directories(dp_tier_rig PUBLIC ${CMAKE_CURRENT_LIST_DIR}/support
     ${CMAKE_CURRENT_LIST_DIR}/../src)
-  foreach(unit cuda_driver tier_contract tier_pmem tier_fault evict cache)
+  foreach(unit cuda_driver tier_contract tier_pmem pmem_batch pmem_crash tier_fault evict cache)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
   # These have rows that need a GPU; they are worth running where there is one.
   set_property(TEST test_cuda_driver test_tier_contract APPEND PROPERTY LABELS gpu)
-  if(PMEM_FOUND AND TARGET test_tier_pmem)
-    # The test looks into the pool file with libpmemobj itself.
-    target_link_libraries(test_tier_pmem PRIVATE PkgConfig::PMEM)
+  if(PMEM_FOUND)
+    # Tests look into pool files with libpmemobj itself.
+    target_link_libraries(dp_tier_rig PUBLIC PkgConfig::PMEM)
   endif()
 endif()

@@ -11,7 +11,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp_features.h"
 #include "pool/os.h"
+
+#if DP_HAVE_PMEM
+#include <libpmemobj/iterator_base.h>
+#include <libpmemobj/pool_base.h>
+
+size_t rig_heap_count(const char *path, uint64_t type)
+{
+    PMEMobjpool *pop = pmemobj_open(path, "danpool.v2");
+    DP_ASSERT(pop != NULL);
+    size_t count = 0;
+    for (PMEMoid oid = pmemobj_first(pop); !OID_IS_NULL(oid); oid = pmemobj_next(oid)) {
+        count += pmemobj_type_num(oid) == type;
+    }
+    pmemobj_close(pop);
+    return count;
+}
+#endif
 
 void rig_directory_make(char path[RIG_PATH_BYTES])
 {

@@ -39,6 +39,9 @@ dp_status rig_commit(dp_tier *tier, uint64_t number, size_t size_bytes);
 dp_status rig_check(dp_tier *tier, uint64_t number, size_t size_bytes);
 size_t rig_count(dp_tier *tier);
 
+/* What the heap of a closed file holds of that type, by libpmemobj's own account. */
+size_t rig_heap_count(const char *path, uint64_t type);
+
 /* Changes one bit of the payload of `number` (64 bytes at least) in a closed file; false: not
  * there. */
 bool rig_damage(const char *path, uint64_t number);
