@@ -6,7 +6,7 @@ if(CMOCKA_FOUND)
     ${CMAKE_CURRENT_LIST_DIR}/support/tier_rig.c LINK danpool)
   target_include_directories(dp_tier_rig PUBLIC ${CMAKE_CURRENT_LIST_DIR}/support
     ${CMAKE_CURRENT_LIST_DIR}/../src)
-  foreach(unit cuda_driver tier_contract tier_pmem pmem_batch pmem_crash tier_fault evict cache)
+  foreach(unit cuda_driver tier_contract tier_pmem pmem_batch pmem_crash tier_fault evict cache cache_insert)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
