@@ -114,7 +114,9 @@ static void entry_write(pmem_tier *self, pmem_entry *entry, const pmem_slot *slo
 {
     entry->sequence = slot->sequence;
     entry->checksum = pmem_checksum(slot, item->meta, item->data);
-    memcpy(entry->bytes, item->meta, item->meta_bytes);
+    if (item->meta_bytes > 0) {
+        memcpy(entry->bytes, item->meta, item->meta_bytes); /* may be NULL when there is none */
+    }
     uint8_t *payload = entry->bytes + pmem_payload_offset(item->meta_bytes);
     if (self->is_pmem && item->size_bytes >= PMEM_STREAM_BYTES) {
         span_add(spans, entry, (size_t)(payload - (uint8_t *)entry));
