@@ -31,6 +31,25 @@ macro(dp_find name module purpose)
   endif()
 endmacro()
 
+# The same for a library without a pkg-config file: dp_find_library(NAME LIBRARY HEADER "what for").
+macro(dp_find_library name library header purpose)
+  string(TOUPPER "${name}" dp_find_upper)
+  find_library(DP_${dp_find_upper}_LIBRARY ${library})
+  find_path(DP_${dp_find_upper}_INCLUDE_DIR ${header})
+  mark_as_advanced(DP_${dp_find_upper}_LIBRARY DP_${dp_find_upper}_INCLUDE_DIR)
+  if(DP_${dp_find_upper}_LIBRARY AND DP_${dp_find_upper}_INCLUDE_DIR)
+    set(${dp_find_upper}_FOUND TRUE)
+    add_library(PkgConfig::${dp_find_upper} UNKNOWN IMPORTED)
+    set_target_properties(PkgConfig::${dp_find_upper} PROPERTIES
+      IMPORTED_LOCATION ${DP_${dp_find_upper}_LIBRARY}
+      INTERFACE_INCLUDE_DIRECTORIES ${DP_${dp_find_upper}_INCLUDE_DIR})
+    dp_feature(${name} TRUE "${purpose}")
+  else()
+    set(${dp_find_upper}_FOUND FALSE)
+    dp_feature(${name} FALSE "${purpose} (${header} not found)")
+  endif()
+endmacro()
+
 function(dp_features_write)
   set(rows "")
   get_property(features GLOBAL PROPERTY DP_FEATURES)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Warnings and sanitizers as flag targets: every danpool target links dp_flags privately.
 
-option(DP_WERROR "Treat warnings as errors" ON)
+option(DP_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
 set(DP_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, e.g. address,undefined or thread")
 
 add_library(dp_flags INTERFACE)

@@ -19,6 +19,13 @@ fail() {
   exit 1
 }
 
+# One library alone: what has no pkg-config file is looked for in another way.
+"$cmake" -S "$root" -B "$scratch/one" -G "$generator" -DBUILD_TESTING=OFF \
+  -DDP_UNISTRING_LIBRARY=OFF >"$scratch/one.log" 2>&1 ||
+  { cat "$scratch/one.log" && fail "configure fails without libunistring"; }
+grep -qE '^-- +unistring +absent' "$scratch/one.log" || fail "unistring is not said to be absent"
+grep -q '^-- danpoold is left out' "$scratch/one.log" || fail "danpoold needs libunistring"
+
 # An empty search path hides every package from pkg-config.
 export PKG_CONFIG_LIBDIR=$scratch PKG_CONFIG_PATH=
 "$cmake" -S "$root" -B "$scratch/build" -G "$generator" -DCMAKE_BUILD_TYPE=Debug \

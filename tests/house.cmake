@@ -14,6 +14,17 @@ if(NOT DP_SANITIZE)
   set_tests_properties(bare_build PROPERTIES LABELS "house" TIMEOUT 300)
 endif()
 
+# danpool as others get it.  Sanitizers would come along into their programs.
+if(NOT DP_SANITIZE AND DP_INSTALL)
+  foreach(part install exports find cxx pkgconfig subdirectory dlopen pages)
+    add_test(NAME package_${part} COMMAND ${CMAKE_CURRENT_LIST_DIR}/package/test_package.sh ${part}
+      ${PROJECT_BINARY_DIR})
+    set_tests_properties(package_${part} PROPERTIES LABELS "house" SKIP_RETURN_CODE 77 TIMEOUT 120
+      FIXTURES_REQUIRED package)
+  endforeach()
+  set_tests_properties(package_install PROPERTIES FIXTURES_REQUIRED "" FIXTURES_SETUP package)
+endif()
+
 # Clients with deadlines get the machine for themselves; this file is included after theirs.
 get_property(house_tests DIRECTORY PROPERTY TESTS)
 foreach(test IN LISTS house_tests)

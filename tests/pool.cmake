@@ -4,6 +4,11 @@
 add_test(NAME test_ladder COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_ladder.sh)
 set_tests_properties(test_ladder PROPERTIES LABELS "style" TIMEOUT 60)
 
+# The pool as a WebAssembly module, in Node.
+add_test(NAME test_wasm COMMAND ${CMAKE_CURRENT_LIST_DIR}/wasm/test_wasm.sh
+  ${PROJECT_BINARY_DIR}/src/wasm/danpool.wasm)
+set_tests_properties(test_wasm PROPERTIES LABELS "unit" SKIP_RETURN_CODE 77 TIMEOUT 120)
+
 if(CMOCKA_FOUND)
   add_library(dp_fake_tier STATIC EXCLUDE_FROM_ALL support/fake_tier.c)
   target_link_libraries(dp_fake_tier PRIVATE dp_flags PUBLIC danpool)

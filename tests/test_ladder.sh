@@ -11,12 +11,13 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os cuda_driver pmem_file pmem_entry pmem_dir pmem_index"
-  "status tier tier_host tier_pinned tier_hbm tier_fault tier_limit
-    tier_pmem pmem_state pmem_load pmem_commit pmem_store"
+  "list os memfd cuda_driver pmem_file pmem_entry pmem_dir pmem_index"
+  "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_shm \
+tier_fault tier_limit tier_trace tier_pmem pmem_state pmem_load pmem_commit pmem_store"
   "size_class slab slab_state slab_check"
   "magazine router evict stats"
-  "pool_internal pool_state buf cache_internal cache_table cache_room cache_insert cache"
+  "pool_internal pool_state buf device stream_release cache_internal cache_table cache_room \
+cache_insert cache"
   "pool"
 )
 

@@ -31,7 +31,12 @@ static void rig_open(mag_rig *rig, size_t bytes_max)
     assert_int_equal(magazine_layer_create(rig->slabs, &rig->layer), DP_OK);
 }
 
-/* Every block that is out of the slab rests in a chain of the layer, but for `held` ones. */
+static magazine *mine(mag_rig *rig)
+{
+    return magazine_of(magazine_set_mine(&rig->layer), DP_TIER_HOST, CLASS);
+}
+
+/* Every block that is out of the slab rests in rounds of the layer, but for `held` ones. */
 static void rig_check(mag_rig *rig, uint64_t held)
 {
     slab_stats stats;
@@ -52,7 +57,8 @@ static void rig_close(mag_rig *rig)
 static dp_buf *get(mag_rig *rig, unsigned size_class)
 {
     dp_buf *buf = NULL;
-    return magazine_get(&rig->layer, DP_TIER_HOST, size_class, &buf) == DP_OK ? buf : NULL;
+    magazine_want want = {.tier = DP_TIER_HOST, .size_class = size_class};
+    return magazine_get(&rig->layer, &want, &buf) == DP_OK ? buf : NULL;
 }
 
 static uint64_t live_blocks(mag_rig *rig)
@@ -113,10 +119,10 @@ static void a_flush_leaves_nothing_in_the_thread_for_others_to_miss(void **state
     mag_rig rig;
     rig_open(&rig, 0);
     magazine_put(&rig.layer, get(&rig, CLASS));
-    magazine_set *set = magazine_set_mine(&rig.layer);
-    assert_non_null(set->magazines[DP_TIER_HOST][CLASS].loaded);
+    assert_non_null(mine(&rig)->base);
     magazine_flush(&rig.layer);
-    assert_null(set->magazines[DP_TIER_HOST][CLASS].loaded);
+    assert_null(mine(&rig)->base);
+    assert_null(magazine_top(mine(&rig)));
     assert_true(live_blocks(&rig) > 0);
     rig_check(&rig, 0);
     magazine_drain(&rig.layer, DP_TIER_HOST);
@@ -181,7 +187,7 @@ static void blocks_flow_back_from_the_thread_that_puts_to_the_one_that_gets(void
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     /* 100,000 gets, yet never more blocks than were on their way and in magazines. */
-    uint64_t fresh = stats_load(&magazine_set_mine(&rig.layer)->magazines[0][CLASS].fresh);
+    uint64_t fresh = stats_load(&mine(&rig)->fresh);
     assert_true(fresh <= 2 * HANDOVER + 8 * MAGAZINE_BLOCKS_MAX);
     rig_check(&rig, 0);
     (void)pthread_cond_destroy(&line.changed);
@@ -217,7 +223,7 @@ static void a_dead_threads_blocks_serve_the_living(void **state)
     rig_check(&rig, 0);
     assert_true(list_is_empty(&rig.layer.sets));
     /* All fifty lived on the blocks of the first. */
-    const magazine *folded = &rig.layer.shared->magazines[DP_TIER_HOST][CLASS];
+    const magazine *folded = magazine_of(rig.layer.shared, DP_TIER_HOST, CLASS);
     assert_int_equal(stats_load(&folded->gets), 5000);
     assert_int_equal(stats_load(&folded->puts), 5000);
     assert_in_range(stats_load(&folded->fresh), 100, 2 * MAGAZINE_BLOCKS_MAX);
@@ -280,11 +286,60 @@ static void a_thread_with_no_memory_for_magazines_still_gets_and_puts(void **sta
     (void)get_and_put_a_hundred(&rig);
     magazine_flush(&rig.layer);
     run_thread(work_without_a_set, &rig);
-    const magazine *shared = &rig.layer.shared->magazines[DP_TIER_HOST][CLASS];
+    const magazine *shared = magazine_of(rig.layer.shared, DP_TIER_HOST, CLASS);
     assert_int_equal(stats_load(&shared->gets), 10);
     assert_int_equal(stats_load(&shared->puts), 10);
     rig_check(&rig, 0);
     rig_close(&rig);
+}
+
+static void without_memory_for_rounds_blocks_come_from_the_slab_one_by_one(void **state)
+{
+    (void)state;
+    mag_rig rig;
+    rig_open(&rig, 0);
+    magazine_put(&rig.layer, get(&rig, CLASS)); /* the set and the run are made */
+    magazine_drain(&rig.layer, DP_TIER_HOST);
+    dp_buf *kept = get(&rig, size_class_of(100000)); /* so that the region stays */
+    os_malloc_fail_nth(2); /* the first is the run's descriptors, the second the rounds */
+    dp_buf *buf = get(&rig, CLASS);
+    os_malloc_fail_nth(0);
+    if (buf == NULL) { /* the other way round */
+        os_malloc_fail_nth(1);
+        buf = get(&rig, CLASS);
+        os_malloc_fail_nth(0);
+    }
+    assert_non_null(buf);
+    rig_check(&rig, 2);
+    os_malloc_fail_nth(1);
+    magazine_put(&rig.layer, buf);
+    os_malloc_fail_nth(0);
+    rig_check(&rig, 1);
+    assert_int_equal(stats_load(&mine(&rig)->gets), 2);
+    assert_int_equal(stats_load(&mine(&rig)->puts), 2);
+    magazine_put(&rig.layer, kept);
+    rig_close(&rig);
+}
+
+static void a_put_never_fails_whatever_allocation_does(void **state)
+{
+    (void)state;
+    enum { COUNT = 5 * MAGAZINE_BLOCKS_MAX };
+    static dp_buf *bufs[COUNT];
+    for (uint64_t nth = 1; nth <= 6; nth++) {
+        mag_rig rig;
+        rig_open(&rig, 0);
+        for (unsigned i = 0; i < COUNT; i++)
+            bufs[i] = get(&rig, CLASS);
+        os_malloc_fail_nth(nth);
+        for (unsigned i = 0; i < COUNT; i++) {
+            magazine_put(&rig.layer, bufs[i]);
+            rig_check(&rig, COUNT - 1 - i);
+        }
+        os_malloc_fail_nth(0);
+        assert_int_equal(stats_load(&mine(&rig)->puts), COUNT);
+        rig_close(&rig);
+    }
 }
 
 static void a_full_tier_is_served_from_what_other_classes_leave_unused(void **state)
@@ -322,8 +377,7 @@ static void alternating_between_more_layers_than_slots_finds_the_right_set(void 
         }
     }
     for (unsigned i = 0; i < LAYERS; i++) {
-        const magazine_set *set = magazine_set_mine(&rigs[i].layer);
-        assert_int_equal(stats_load(&set->magazines[DP_TIER_HOST][CLASS].gets), 10);
+        assert_int_equal(stats_load(&mine(&rigs[i])->gets), 10);
         rig_close(&rigs[i]);
     }
 }
@@ -339,6 +393,8 @@ int main(void)
         cmocka_unit_test(a_dead_threads_blocks_serve_the_living),
         cmocka_unit_test(a_thread_may_end_after_a_layer_that_it_used),
         cmocka_unit_test(a_thread_with_no_memory_for_magazines_still_gets_and_puts),
+        cmocka_unit_test(without_memory_for_rounds_blocks_come_from_the_slab_one_by_one),
+        cmocka_unit_test(a_put_never_fails_whatever_allocation_does),
         cmocka_unit_test(a_full_tier_is_served_from_what_other_classes_leave_unused),
         cmocka_unit_test(alternating_between_more_layers_than_slots_finds_the_right_set),
     };

@@ -104,7 +104,7 @@ static void the_route_says_what_get_then_does(void **state)
     for (unsigned kind = 0; kind < DP_KIND_COUNT; kind++) {
         for (unsigned need = 0; need < 4; need++) {
             dp_request request = {
-                .size_bytes = 300, .kind = (dp_kind)kind, .batch_size = 8, .need = need};
+                .size_bytes = 300, .kind = (uint8_t)kind, .batch_size = 8, .need = (uint8_t)need};
             dp_tier_id tiers[DP_TIER_COUNT];
             size_t rule = 0;
             dp_status status = dp_pool_route(rig.pool, &request, tiers, &rule);

@@ -303,6 +303,30 @@ static void destroy_fails_the_jobs_that_wait(void **state)
     }
 }
 
+static void a_stopped_renderer_refuses_jobs_and_keeps_its_figures(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {&board, 0, false};
+    dp_render_stats stats;
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 2, .queue_max = 3});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    const dp_render_job job = job_of(source, &noted);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    dp_render_stop(render);
+    assert_int_equal(board.count, 1);
+    dp_render_stop(render);
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_CLOSED);
+    assert_int_equal(board.count, 1);
+    dp_render_stats_read(render, &stats);
+    assert_int_equal(stats.submitted, 1);
+    assert_int_equal(stats.done_ok + stats.done_failed, 1);
+    assert_int_equal(stats.queue_length, 0);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
 static void a_job_that_waited_too_long_times_out(void **state)
 {
     render_rig *rig = *state;
@@ -443,6 +467,7 @@ int main(void)
         RIG_TEST(jobs_are_done_by_priority_and_then_in_order),
         RIG_TEST(a_full_queue_says_busy),
         RIG_TEST(destroy_fails_the_jobs_that_wait),
+        RIG_TEST(a_stopped_renderer_refuses_jobs_and_keeps_its_figures),
         RIG_TEST(a_job_that_waited_too_long_times_out),
         RIG_TEST(bad_jobs_are_refused_at_the_door),
         RIG_TEST(a_bad_file_costs_its_sender_an_error_and_nobody_else),

@@ -45,14 +45,12 @@ static dp_buf *get_one(slab *from, size_t size_bytes)
     if (slab_get(from, size_class_of(rounded), 1, &buf, &got) != DP_OK)
         return NULL;
     assert_int_equal(got, 1);
-    assert_null(buf->next);
     return buf;
 }
 
 static void put_one(slab *to, dp_buf *buf)
 {
-    buf->next = NULL;
-    slab_put(to, buf);
+    slab_put(to, &buf, 1);
 }
 
 static slab_stats stats_of(slab *of)
@@ -90,22 +88,22 @@ static void blocks_of_all_sizes_do_not_overlap_and_are_aligned(void **state)
     rig_close(&rig);
 }
 
-static void a_batch_is_a_chain_of_as_many_blocks_as_it_says(void **state)
+static void a_batch_has_as_many_blocks_as_it_says(void **state)
 {
     (void)state;
     slab_rig rig;
     rig_open(&rig, &(fake_tier_plan){.id = DP_TIER_HOST});
-    dp_buf *chain = NULL;
+    dp_buf *blocks[50] = {NULL};
     unsigned got = 0;
-    assert_int_equal(slab_get(rig.slab, size_class_of(64), 50, &chain, &got), DP_OK);
+    assert_int_equal(slab_get(rig.slab, size_class_of(64), 50, blocks, &got), DP_OK);
     assert_int_equal(got, 50);
-    unsigned length = 0;
-    for (dp_buf *buf = chain; buf != NULL; buf = buf->next)
-        length++;
-    assert_int_equal(length, 50);
+    for (unsigned i = 0; i < 50; i++) {
+        assert_non_null(blocks[i]);
+        assert_true(i == 0 || blocks[i] != blocks[i - 1]);
+    }
     assert_int_equal(stats_of(rig.slab).live_blocks, 50);
     slab_check(rig.slab);
-    slab_put(rig.slab, chain);
+    slab_put(rig.slab, blocks, 50);
     rig_close(&rig);
 }
 
@@ -132,10 +130,10 @@ static void only_memory_never_handed_out_counts_as_fresh(void **state)
     slab_rig rig;
     rig_open(&rig, &(fake_tier_plan){.id = DP_TIER_HOST});
     dp_buf *buf = get_one(rig.slab, 100000);
-    assert_int_equal(buf->flags & BUF_USED, 0);
+    assert_int_equal(buf->flags & BUF_FRESH, BUF_FRESH);
     put_one(rig.slab, buf); /* ends the run: its descriptor is gone, its memory is not */
     dp_buf *again = get_one(rig.slab, 100000);
-    assert_int_equal(again->flags & BUF_USED, BUF_USED);
+    assert_int_equal(again->flags & BUF_FRESH, 0);
     put_one(rig.slab, again);
     rig_close(&rig);
 }
@@ -366,7 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_all_sizes_do_not_overlap_and_are_aligned),
-        cmocka_unit_test(a_batch_is_a_chain_of_as_many_blocks_as_it_says),
+        cmocka_unit_test(a_batch_has_as_many_blocks_as_it_says),
         cmocka_unit_test(a_device_tier_gets_addresses_that_are_never_dereferenced),
         cmocka_unit_test(only_memory_never_handed_out_counts_as_fresh),
         cmocka_unit_test(empty_regions_above_the_watermark_go_back_to_the_tier),

@@ -43,7 +43,7 @@ shell_files() { files x run "*.sh"; }
 code_files() {
   c_files
   shell_files
-  files '*.cmake' CMakeLists.txt '*.js' '*.mjs' '*.css' '*.html' '*.py'
+  files '*.cmake' '*.cmake.in' '*.awk' CMakeLists.txt '*.js' '*.mjs' '*.css' '*.html' '*.py'
 }
 
 # every PATTERN MESSAGE FILE...: reports each matching line.
@@ -58,7 +58,8 @@ check_lines() {
   local -a all code scripts
   mapfile -t code < <(c_files && shell_files && files '*.py')
   mapfile -t scripts < <(files '*.js' '*.mjs')
-  mapfile -t all < <(code_files && files '*.md' '*.json' '*.service' '*.conf' '*.8' '*.5' '*.svg')
+  mapfile -t all < <(code_files &&
+    files '*.md' '*.json' '*.service.in' '*.conf' '*.[1-8]' '*.awk' '*.svg')
   every "^.{$((columns_max + 1)),}" "longer than $columns_max columns" "${code[@]}"
   every "^.{$((columns_max_js + 1)),}" "longer than $columns_max_js columns" "${scripts[@]}"
   every '\t' 'a tab' "${all[@]}"
@@ -169,6 +170,9 @@ check_shell() {
 check_man() {
   command -v mandoc >/dev/null || skip "mandoc is not installed"
   files '*.[1-8]' | xargs -r -d '\n' mandoc -T lint -W warning || true
+  # Those of the library are made of its headers.
+  docs/man/man3.sh "$scratch/man3" include/danpool/*.h
+  find "$scratch/man3" -type f -exec mandoc -T lint -W warning {} + || true
 }
 
 # Every public header compiles alone, as C and as C++, so that its reader needs no other first.

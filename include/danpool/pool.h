@@ -22,12 +22,15 @@ typedef struct dp_route_rule {
     size_t size_bytes_min;           /* inclusive */
     size_t size_bytes_max;           /* inclusive, 0 = no limit */
     uint32_t batch_size_min;         /* inclusive */
+    dp_priority priority_min;        /* inclusive */
+    uint16_t tenant;                 /* 0 matches every tenant, and requests of none */
     dp_tier_id tiers[DP_TIER_COUNT]; /* ends early with DP_TIER_NONE */
 } dp_route_rule;
 
 typedef struct dp_pool_config {
     uint32_t tiers;                         /* DP_TIER_BIT() of the tiers to try to open */
-    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours */
+    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours (managed:
+                                               256 MiB; SIZE_MAX is none there) */
     const char *pmem_path;                  /* (optional) libpmemobj file, created when absent */
     size_t pmem_size_bytes;                 /* size on creation, at least 16 MiB */
     const dp_route_rule *rules;             /* (optional) NULL = the shipped table */

@@ -40,16 +40,16 @@ int ctl_tiers(int argc, char **argv)
     if (!open_pool(&pool)) {
         return CTL_FAILED;
     }
-    printf("%-8s %-12s %-5s %-7s %-10s %-6s %s\n", "tier", "state", "host", "device", "persistent",
-           "align", "detail");
+    printf("%-8s %-12s %-5s %-7s %-10s %-9s %-6s %s\n", "tier", "state", "host", "device",
+           "persistent", "shareable", "align", "detail");
     for (int id = 0; id < DP_TIER_COUNT; id++) {
         dp_tier_info info;
         if (dp_pool_tier_info(pool, (dp_tier_id)id, &info) != DP_OK) {
             continue;
         }
-        printf("%-8s %-12s %-5s %-7s %-10s %-6zu %s\n", info.name, dp_status_name(info.state),
+        printf("%-8s %-12s %-5s %-7s %-10s %-9s %-6zu %s\n", info.name, dp_status_name(info.state),
                yes_no(info.host_visible), yes_no(info.device_visible), yes_no(info.persistent),
-               info.alignment_bytes, info.detail);
+               yes_no(info.shareable), info.alignment_bytes, info.detail);
     }
     dp_pool_destroy(pool);
     return CTL_OK;
@@ -69,8 +69,8 @@ static int explain(const dp_pool *pool, const dp_request *request)
         return CTL_FAILED;
     }
     (void)dp_route_rules_default(&rule_count);
-    printf("%s of %zu bytes, batch %" PRIu32 ": rule %zu of %zu, tiers tried",
-           dp_kind_name(request->kind), request->size_bytes, request->batch_size, rule + 1,
+    printf("%s of %zu bytes, batch %" PRIu16 ": rule %zu of %zu, tiers tried",
+           dp_kind_name((dp_kind)request->kind), request->size_bytes, request->batch_size, rule + 1,
            rule_count);
     for (int i = 0; i < DP_TIER_COUNT && tiers[i] != DP_TIER_NONE; i++) {
         printf("%s %s", i == 0 ? ":" : ",", dp_tier_name(tiers[i]));
@@ -79,7 +79,7 @@ static int explain(const dp_pool *pool, const dp_request *request)
     return CTL_OK;
 }
 
-static int read_need(const char *text, uint32_t *need)
+static int read_need(const char *text, uint8_t *need)
 {
     if (strcmp(text, "host") == 0) {
         *need |= DP_NEED_HOST;
@@ -92,10 +92,11 @@ static int read_need(const char *text, uint32_t *need)
     return 1;
 }
 
-static int read_kind(const char *text, dp_kind *kind)
+static int read_kind(const char *text, uint8_t *kind)
 {
     /* An SVG is text to read but a surface to hold; people ask about it by its own name. */
-    *kind = strcmp(text, "svg") == 0 ? DP_KIND_SURFACE : dp_kind_by_name(text);
+    dp_kind named = strcmp(text, "svg") == 0 ? DP_KIND_SURFACE : dp_kind_by_name(text);
+    *kind = (uint8_t)named;
     if (*kind == DP_KIND_COUNT) {
         ctl_error("--kind: \"%s\" is none of other, text, surface, encoded, svg", text);
         return 0;
@@ -125,8 +126,8 @@ static int read_options(int argc, char **argv, dp_request *request)
             request->size_bytes = (size_t)number;
             break;
         case 'b':
-            ok = ctl_number("--batch", optarg, 0, UINT32_MAX, &number);
-            request->batch_size = (uint32_t)number;
+            ok = ctl_number("--batch", optarg, 0, UINT16_MAX, &number);
+            request->batch_size = (uint16_t)number;
             break;
         case 'n':
             ok = read_need(optarg, &request->need);

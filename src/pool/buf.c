@@ -26,27 +26,35 @@ static const char *const kind_names[DP_KIND_COUNT] = {
 /* A buffer over memory that a tier holds already; freed with its last reference. */
 typedef struct wrapped_buf {
     dp_buf base; /* flags has BUF_WRAP, run is NULL */
+    dp_pool *pool;
     tier_region region;
     buf_release *release;
     void *user;
     uint64_t cookie;
 } wrapped_buf;
 
-/* ---- getting ---- */
-
-static inline bool request_is_valid(const dp_request *request, size_t size_bytes)
+static dp_pool *pool_of(const dp_buf *buf)
 {
-    /* One comparison for size 0 and size too large: 0 - 1 is the largest of all. */
-    return size_bytes - 1 < DP_SIZE_BYTES_MAX && (unsigned)request->kind < DP_KIND_COUNT &&
-           (unsigned)request->priority < DP_PRIORITY_COUNT && request->need < ROUTER_NEED_COUNT;
+    if ((buf->flags & BUF_WRAP) != 0)
+        return ((const wrapped_buf *)(const void *)buf)->pool;
+    return slab_pool_of(buf);
 }
+
+dp_pool *buf_pool(const dp_buf *buf)
+{
+    return pool_of(buf);
+}
+
+/* ---- getting ---- */
 
 dp_status buf_request_check(const dp_request *request)
 {
-    if (request_is_valid(request, request->size_bytes))
-        return DP_OK;
-    bool only_too_large = request->size_bytes != 0 && request_is_valid(request, 1);
-    return only_too_large ? DP_ERR_TOO_LARGE : DP_ERR_INVALID;
+    bool fits = request->kind < DP_KIND_COUNT && request->priority < DP_PRIORITY_COUNT &&
+                request->need <= (DP_NEED_HOST | DP_NEED_DEVICE) && request->reserved == 0 &&
+                request->size_bytes != 0;
+    if (!fits)
+        return DP_ERR_INVALID;
+    return request->size_bytes <= DP_SIZE_BYTES_MAX ? DP_OK : DP_ERR_TOO_LARGE;
 }
 
 /* How much of the block the CPU could touch. */
@@ -57,33 +65,44 @@ static inline size_t buf_host_bytes(const dp_buf *buf)
 
 /* A block becomes a held buffer.  Relaxed: handing it to another thread is the caller's to order.
  */
-static inline dp_buf *buf_begin(dp_buf *buf, const dp_request *request)
+static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes, unsigned row,
+                             void *site)
 {
     atomic_store_explicit(&buf->references, 1, memory_order_relaxed);
-    buf->size_bytes = (uint32_t)request->size_bytes;
-    buf->kind = (uint8_t)request->kind;
+    buf->size_bytes = (uint32_t)size_bytes;
+    atomic_store_explicit(&buf->row, (uint8_t)row, memory_order_relaxed);
+    atomic_store_explicit(&buf->epoch, atomic_load_explicit(&pool->epoch, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&buf->site, site, memory_order_relaxed);
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
-    return buf;
 }
 
 /*
- * Tries the route's tiers the whole way down.  "Full" outranks other reasons: a caller can wait for
- * memory, but not for a tier that is not there.
+ * The long way: tries the route's tiers the whole way down.  "Full" outranks other reasons: a
+ * caller can wait for memory, but not for a tier that is not there.
  */
-static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_request *request,
-                                                      const router_route *route, dp_buf **out)
+dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
+    dp_status reason = buf_request_check(request);
+    if (reason != DP_OK)
+        return reason;
     magazine_layer *layer = &pool->magazines;
-    dp_status reason = DP_ERR_UNSUPPORTED;
-    for (unsigned i = 0; i < route->count; i++) {
-        dp_tier_id tier = (dp_tier_id)route->tiers[i];
+    router_route route = router_find(&pool->router, request);
+    reason = DP_ERR_UNSUPPORTED;
+    (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
+    for (unsigned i = 0; i < route.count; i++) {
+        dp_tier_id tier = (dp_tier_id)route.tiers[i];
         dp_buf *buf = NULL;
-        unsigned size_class = pool_class_of(pool, tier, request->size_bytes);
-        dp_status status = magazine_get(layer, tier, size_class, &buf);
+        magazine_want want = {
+            .tier = tier,
+            .size_class = pool_class_of(pool, tier, request->size_bytes),
+            .is_fallback = route.tiers[i] != route.first,
+        };
+        dp_status status = magazine_get(layer, &want, &buf);
         if (status == DP_OK) {
-            if (route->tiers[i] != route->first)
-                magazine_count(layer, MAGAZINE_FALLBACKS, 1);
-            *out = buf_begin(buf, request);
+            unsigned row = router_row(request->kind, request->priority, request->need);
+            buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
+            *out = buf;
             return DP_OK;
         }
         magazine_count(layer, MAGAZINE_FAILED + (unsigned)tier, 1);
@@ -96,30 +115,47 @@ static __attribute__((noinline)) dp_status get_slowly(dp_pool *pool, const dp_re
     return reason;
 }
 
-/*
- * What is inline here is the whole of the common case: the request is valid, this thread has been
- * here before, and its magazine for the first usable tier has a block.
- */
-dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
+/* Takes from the magazine that the short way's table names, NULL when it has no block. */
+static inline dp_buf *get_quickly(dp_pool *pool, size_t size_bytes, unsigned row,
+                                  unsigned size_class, void *site)
 {
-    DP_ASSERT(pool != NULL && request != NULL && out != NULL);
-    if (DP_UNLIKELY(!request_is_valid(request, request->size_bytes)))
-        return buf_request_check(request);
-    const router_route *route = router_find(&pool->router, request);
-    magazine_set *set = magazine_set_quick(&pool->magazines);
-    if (DP_UNLIKELY(set == NULL || route->count == 0))
-        return get_slowly(pool, request, route, out);
-    unsigned tier = route->tiers[0];
-    magazine *mag = &set->magazines[tier][pool_class_of(pool, tier, request->size_bytes)];
+    uint32_t entry = atomic_load_explicit(&pool->fast[row][size_class], memory_order_relaxed);
+    char *first = (char *)magazine_sets[pool->magazines.slot]->magazines;
+    magazine *mag = (magazine *)(void *)(first + (entry & ~POOL_FAST_FALLBACK));
     dp_buf *buf = magazine_pop(mag);
     if (DP_UNLIKELY(buf == NULL))
-        return get_slowly(pool, request, route, out);
-    magazine_count_get(mag, buf);
-    if (tier != route->first)
-        stats_add(&set->counters.fallbacks, 1);
-    *out = buf_begin(buf, request);
-    return DP_OK;
+        return NULL;
+    if (DP_UNLIKELY((entry & POOL_FAST_FALLBACK) != 0))
+        stats_add(&mag->fallbacks, 1);
+    if (DP_UNLIKELY(buf->flags != 0))
+        magazine_count_fresh(mag, buf);
+    buf_begin(pool, buf, size_bytes, row, site);
+    return buf;
 }
+
+static __attribute__((noinline)) dp_buf *get_large(dp_pool *pool, size_t size_bytes, unsigned row,
+                                                   void *site)
+{
+    if (size_bytes - 1 >= POOL_FAST_BYTES_MAX)
+        return NULL;
+    return get_quickly(pool, size_bytes, row, size_class_of(size_bytes), site);
+}
+
+/*
+ * The short way, for by far the most requests: a plain one whose answer stands in the table, from a
+ * thread that has been here before and has such a block.  Everything else goes the long way, so
+ * that nothing unusual costs the usual anything.
+ */
+dp_buf *dp_get_quick(dp_pool *pool, size_t size_bytes, unsigned row)
+{
+    /* Size 0 wraps round to the largest of all. */
+    if (DP_UNLIKELY(size_bytes - 1 >= SIZE_CLASS_TABLE_BYTES))
+        return get_large(pool, size_bytes, row, __builtin_return_address(0));
+    unsigned size_class = size_class_table[(size_bytes - 1) / SIZE_CLASS_STEP_BYTES];
+    return get_quickly(pool, size_bytes, row, size_class, __builtin_return_address(0));
+}
+
+extern inline dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out);
 
 dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
 {
@@ -135,11 +171,11 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .size_bytes = (uint32_t)args->size_bytes,
                  .capacity_bytes = (uint32_t)args->region.size_bytes,
                  .tier = (uint8_t)args->tier,
-                 .kind = (uint8_t)args->kind,
+                 .row = (uint8_t)router_row(args->kind, DP_PRIORITY_LOW, 0),
                  .flags = BUF_WRAP,
                  .host = args->region.host,
-                 .device = args->region.device,
-                 .pool = pool},
+                 .device = args->region.device},
+        .pool = pool,
         .region = args->region,
         .release = args->release,
         .user = args->user,
@@ -162,7 +198,7 @@ dp_buf *dp_ref(dp_buf *buf)
 static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 {
     wrapped_buf *self = (wrapped_buf *)(void *)buf;
-    dp_pool *pool = buf->pool;
+    dp_pool *pool = self->pool;
     self->release(self->user, self->cookie);
     os_free(self);
     /* Release: whoever destroys the pool after reading 0 sees that the memory is given back. */
@@ -170,26 +206,17 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 }
 
 /* The last reference is gone. */
-static inline void buf_recycle(dp_buf *buf)
+static void buf_recycle(dp_buf *buf)
 {
-    if (DP_UNLIKELY((buf->flags & BUF_WRAP) != 0)) {
+    if ((buf->flags & BUF_WRAP) != 0) {
         wrapped_free(buf);
         return;
     }
     OS_POISON(buf->host, buf_host_bytes(buf));
-    magazine_layer *layer = &buf->pool->magazines;
-    magazine_set *set = magazine_set_quick(layer);
-    if (DP_LIKELY(set != NULL)) {
-        magazine *mag = &set->magazines[buf->tier][buf->size_class];
-        if (DP_LIKELY(magazine_push(mag, buf))) {
-            stats_add(&mag->puts, 1);
-            return;
-        }
-    }
-    magazine_put(layer, buf);
+    magazine_put(&slab_pool_of(buf)->magazines, buf);
 }
 
-static __attribute__((noinline)) void put_shared(dp_buf *buf)
+static __attribute__((noinline)) void put_slowly(dp_buf *buf)
 {
     uint32_t before = atomic_fetch_sub_explicit(&buf->references, 1, memory_order_acq_rel);
     DP_ASSERT(before != 0); /* put twice: the block may be another's by now */
@@ -197,16 +224,22 @@ static __attribute__((noinline)) void put_shared(dp_buf *buf)
         buf_recycle(buf);
 }
 
+/* The short way back: the only holder, of a block without flags, with room in his magazine. */
 void dp_put(dp_buf *buf)
 {
     if (buf == NULL)
         return;
-    if (DP_LIKELY(atomic_load_explicit(&buf->references, memory_order_acquire) == 1)) {
-        atomic_store_explicit(&buf->references, 0, memory_order_relaxed);
-        buf_recycle(buf);
-        return;
+    if (DP_LIKELY(atomic_load_explicit(&buf->references, memory_order_acquire) == 1 &&
+                  buf->flags == 0)) {
+        char *first = (char *)magazine_sets[buf->slot]->magazines;
+        magazine *mag = (magazine *)(void *)(first + buf->magazine_bytes);
+        if (DP_LIKELY(magazine_push(mag, buf))) {
+            atomic_store_explicit(&buf->references, 0, memory_order_relaxed);
+            OS_POISON(buf->host, buf_host_bytes(buf));
+            return;
+        }
     }
-    put_shared(buf);
+    put_slowly(buf);
 }
 
 uint32_t buf_references(const dp_buf *buf)
@@ -216,19 +249,15 @@ uint32_t buf_references(const dp_buf *buf)
 
 /* ---- facts ---- */
 
-void *dp_buf_data(const dp_buf *buf)
-{
-    return buf->host;
-}
+/* The copies of the two inline functions that can be called. */
+extern inline void *dp_buf_data(const dp_buf *buf);
+extern inline size_t dp_buf_size(const dp_buf *buf);
+_Static_assert(offsetof(dp_buf, host) == DP_BUF_DATA_OFFSET, "what the public header reads");
+_Static_assert(offsetof(dp_buf, size_bytes) == DP_BUF_SIZE_OFFSET, "what the public header reads");
 
 uint64_t dp_buf_device_address(const dp_buf *buf)
 {
     return buf->device;
-}
-
-size_t dp_buf_size(const dp_buf *buf)
-{
-    return buf->size_bytes;
 }
 
 size_t dp_buf_capacity(const dp_buf *buf)
@@ -249,7 +278,7 @@ dp_tier_id dp_buf_tier(const dp_buf *buf)
 
 dp_kind dp_buf_kind(const dp_buf *buf)
 {
-    return (dp_kind)buf->kind;
+    return (dp_kind)router_row_kind(atomic_load_explicit(&buf->row, memory_order_relaxed));
 }
 
 const char *dp_kind_name(dp_kind kind)
@@ -291,9 +320,9 @@ dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_status status =
-        tier_write(buf->pool->tiers[buf->tier], region, base + offset_bytes, from, size_bytes);
+        tier_write(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, from, size_bytes);
     if (status == DP_OK)
-        magazine_count(&buf->pool->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
+        magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;
 }
 
@@ -304,8 +333,8 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_status status =
-        tier_read(buf->pool->tiers[buf->tier], region, base + offset_bytes, to, size_bytes);
+        tier_read(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, to, size_bytes);
     if (status == DP_OK)
-        magazine_count(&buf->pool->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
+        magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;
 }

@@ -130,8 +130,8 @@ static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found 
     bool fits = cache_host_fits(cache, priority, found->size_bytes);
     os_unlock(&cache->lock);
     dp_request request = {.size_bytes = found->size_bytes,
-                          .kind = found->kind,
-                          .priority = priority,
+                          .kind = (uint8_t)found->kind,
+                          .priority = (uint8_t)priority,
                           .need = DP_NEED_HOST};
     dp_buf *copy = NULL;
     if (!fits || dp_get(cache->pool, &request, &copy) != DP_OK) {

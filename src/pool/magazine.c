@@ -15,20 +15,66 @@
 
 #include <string.h>
 
-_Thread_local magazine_slot magazine_slots[MAGAZINE_SLOTS];
+/* As large as any set; never written, so it takes no memory. */
+static union {
+    magazine_set set;
+    char bytes[sizeof(magazine_set) +
+               (1 + (size_t)DP_TIER_COUNT * SIZE_CLASS_COUNT) * sizeof(magazine)];
+} absent;
+#define ABSENT4 &absent.set, &absent.set, &absent.set, &absent.set
+_Thread_local magazine_set *magazine_sets[MAGAZINE_SLOTS] = {ABSENT4, ABSENT4, ABSENT4, ABSENT4};
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t thread_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key; /* holds anything but NULL: only its destructor matters */
 static bool thread_key_works;
-static uint64_t layer_id_last;                  /* under the registry's lock */
+#define SLOTS_ALL (((uint32_t)1 << MAGAZINE_SLOTS) - 1)
+static uint32_t slots_used = 1;                 /* bits, under the registry's lock; 0 is nobody's */
 static _Thread_local magazine_set *thread_sets; /* under the registry's lock too */
+_Static_assert(MAGAZINE_SLOTS < 32, "a bit for each slot");
+
+/* ---- rounds ---- */
+
+static inline dp_buf **rounds_base(magazine_rounds *rounds)
+{
+    return rounds->storage + MAGAZINE_AHEAD;
+}
+
+static inline magazine_rounds *rounds_of(dp_buf **base)
+{
+    return LIST_OF(base - MAGAZINE_AHEAD, magazine_rounds, storage);
+}
+
+static magazine_rounds *rounds_alloc(uint32_t capacity)
+{
+    size_t entries = MAGAZINE_AHEAD + (size_t)capacity;
+    magazine_rounds *rounds = os_aligned(64, sizeof *rounds + entries * sizeof(dp_buf *));
+    if (rounds == NULL)
+        return NULL;
+    *rounds = (magazine_rounds){.capacity = capacity};
+    for (unsigned i = 0; i < MAGAZINE_AHEAD; i++)
+        rounds->storage[i] = (dp_buf *)(void *)rounds;
+    return rounds;
+}
+
+static void rounds_free(magazine_rounds *rounds)
+{
+    while (rounds != NULL) {
+        magazine_rounds *next = rounds->next;
+        os_free(rounds);
+        rounds = next;
+    }
+}
 
 /* ---- depots ---- */
 
-static magazine_depot *depot_of(magazine_layer *layer, const dp_buf *buf)
+static dp_tier_id tier_of(const magazine_layer *layer, unsigned index)
 {
-    return &layer->depots[buf->tier][buf->size_class];
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+        if (layer->first[tier] != 0 && index - layer->first[tier] < SIZE_CLASS_COUNT)
+            return (dp_tier_id)tier;
+    }
+    return DP_TIER_NONE;
 }
 
 static void depot_init(magazine_depot *depot, unsigned size_class)
@@ -39,73 +85,156 @@ static void depot_init(magazine_depot *depot, unsigned size_class)
         blocks = MAGAZINE_BLOCKS_MAX;
     os_mutex_init(&depot->lock);
     depot->capacity = blocks < 2 ? 0 : (uint32_t)blocks;
-    size_t count_max = DEPOT_BYTES_MAX / (blocks * block_bytes + 1);
-    depot->count_max =
-        (uint32_t)(count_max > DEPOT_MAGAZINES_MAX ? DEPOT_MAGAZINES_MAX : count_max);
+    size_t full_max = DEPOT_BYTES_MAX / (blocks * block_bytes + 1);
+    depot->full_max = (uint32_t)(full_max > DEPOT_MAGAZINES_MAX ? DEPOT_MAGAZINES_MAX : full_max);
 }
 
-/* A whole chain for the caller, NULL when there is none. */
-static dp_buf *depot_take(magazine_layer *layer, dp_tier_id tier, magazine_depot *depot)
+/* Rounds with blocks for the caller, NULL when there are none.  `empty` (or NULL) stays here. */
+static magazine_rounds *depot_take_full(magazine_layer *layer, unsigned index,
+                                        magazine_rounds *empty)
 {
+    magazine_depot *depot = &layer->depots[index];
     os_lock(&depot->lock);
-    dp_buf *chain = depot->chains;
-    if (chain != NULL) {
-        depot->chains = chain->chain_next;
-        depot->count--;
-        atomic_fetch_sub_explicit(&layer->depot_chains[tier], 1, memory_order_relaxed);
+    magazine_rounds *rounds = depot->full;
+    if (rounds != NULL) {
+        depot->full = rounds->next;
+        depot->full_count--;
+        rounds->next = NULL;
+        atomic_fetch_sub_explicit(&layer->depot_rounds[tier_of(layer, index)], 1,
+                                  memory_order_relaxed);
+        if (empty != NULL) {
+            empty->next = depot->empty;
+            depot->empty = empty;
+            depot->empty_count++;
+        }
     }
     os_unlock(&depot->lock);
-    return chain;
+    return rounds;
 }
 
-/* Takes a chain of `count` blocks of one class; what is too much goes on to the slab. */
-static void depot_give(magazine_layer *layer, dp_buf *chain, uint32_t count)
+/*
+ * Takes rounds with blocks over and gives back empty ones: those that lie here, else, when the
+ * depot has enough, the caller's own after their blocks went to the slab.  NULL when there are
+ * none.
+ */
+static magazine_rounds *depot_give_full(magazine_layer *layer, unsigned index,
+                                        magazine_rounds *rounds)
 {
-    if (chain == NULL)
-        return;
-    magazine_depot *depot = depot_of(layer, chain);
-    chain->chain_count = count;
+    magazine_depot *depot = &layer->depots[index];
+    dp_tier_id tier = tier_of(layer, index);
     os_lock(&depot->lock);
-    bool taken = depot->count < depot->count_max;
+    bool taken = depot->full_count < depot->full_max;
+    magazine_rounds *empty = NULL;
     if (taken) {
-        chain->chain_next = depot->chains;
-        depot->chains = chain;
-        depot->count++;
-        atomic_fetch_add_explicit(&layer->depot_chains[chain->tier], 1, memory_order_relaxed);
+        rounds->next = depot->full;
+        depot->full = rounds;
+        depot->full_count++;
+        atomic_fetch_add_explicit(&layer->depot_rounds[tier], 1, memory_order_relaxed);
+        empty = depot->empty;
+        if (empty != NULL) {
+            depot->empty = empty->next;
+            depot->empty_count--;
+            empty->next = NULL;
+        }
     }
     os_unlock(&depot->lock);
-    if (!taken)
-        slab_put(layer->slabs[chain->tier], chain);
+    if (taken)
+        return empty;
+    slab_put(layer->slabs[tier], rounds_base(rounds), rounds->count);
+    rounds->count = 0;
+    return rounds;
 }
 
-/* True when there was anything. */
+/* True when there was anything.  Empty rounds are freed too: memory is short. */
 static bool depots_drain(magazine_layer *layer, dp_tier_id tier)
 {
     bool any = false;
-    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        dp_buf *chain;
-        while ((chain = depot_take(layer, tier, &layer->depots[tier][i])) != NULL) {
-            slab_put(layer->slabs[tier], chain);
+    for (unsigned i = 0; layer->first[tier] != 0 && i < SIZE_CLASS_COUNT; i++) {
+        unsigned index = layer->first[tier] + i;
+        magazine_depot *depot = &layer->depots[index];
+        magazine_rounds *rounds;
+        while ((rounds = depot_take_full(layer, index, NULL)) != NULL) {
+            slab_put(layer->slabs[tier], rounds_base(rounds), rounds->count);
+            os_free(rounds);
             any = true;
         }
+        os_lock(&depot->lock);
+        magazine_rounds *empty = depot->empty;
+        depot->empty = NULL;
+        depot->empty_count = 0;
+        os_unlock(&depot->lock);
+        rounds_free(empty);
     }
     return any;
 }
 
 /* ---- a set's magazines ---- */
 
+/* Makes the equation of magazine.h give `top`, after the rounds or the counters changed. */
+static void magazine_top_set(magazine *mag, dp_buf **top)
+{
+    uint64_t loaded = stats_load(&mag->puts) - stats_load(&mag->gets);
+    mag->origin = (uintptr_t)top - loaded * sizeof(dp_buf *);
+}
+
+/* Counts what went past the loaded rounds. */
+static void magazine_count_past(magazine *mag, _Atomic uint64_t *counter, uint64_t value)
+{
+    dp_buf **top = magazine_top(mag);
+    stats_add(counter, value);
+    magazine_top_set(mag, top);
+}
+
+/* Takes the loaded rounds out, their count kept; NULL when there are none. */
+static magazine_rounds *unload(magazine *mag)
+{
+    if (mag->base == NULL)
+        return NULL;
+    magazine_rounds *rounds = rounds_of(mag->base);
+    rounds->count = (uint32_t)(magazine_top(mag) - mag->base);
+    mag->base = NULL;
+    mag->limit = NULL;
+    magazine_top_set(mag, NULL);
+    return rounds;
+}
+
+static void load(magazine *mag, magazine_rounds *rounds)
+{
+    mag->base = rounds_base(rounds);
+    mag->limit = mag->base + rounds->capacity;
+    magazine_top_set(mag, mag->base + rounds->count);
+}
+
+static bool is_idle(const magazine *mag)
+{
+    return mag->base == NULL && mag->previous == NULL;
+}
+
+/* What the thread holds of one class goes to the depot, or straight to the slab. */
+static bool magazine_empty(magazine_layer *layer, magazine *mag, unsigned index, bool to_slab)
+{
+    bool any = false;
+    magazine_rounds *both[] = {unload(mag), mag->previous};
+    mag->previous = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        magazine_rounds *rounds = both[i];
+        if (rounds != NULL && rounds->count > 0) {
+            any = true;
+            if (to_slab)
+                slab_put(layer->slabs[tier_of(layer, index)], rounds_base(rounds), rounds->count);
+            else
+                rounds = depot_give_full(layer, index, rounds);
+        }
+        os_free(rounds);
+    }
+    return any;
+}
+
 static void set_flush(magazine_layer *layer, magazine_set *set)
 {
-    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-            magazine *mag = &set->magazines[tier][i];
-            depot_give(layer, mag->previous, mag->previous_count);
-            depot_give(layer, mag->loaded, mag->loaded_count);
-            mag->previous = NULL;
-            mag->loaded = NULL;
-            mag->previous_count = 0;
-            mag->loaded_count = 0;
-        }
+    for (unsigned index = 1; index < layer->magazine_count; index++) {
+        if (!is_idle(&set->magazines[index]))
+            (void)magazine_empty(layer, &set->magazines[index], index, false);
     }
 }
 
@@ -113,89 +242,138 @@ static void set_flush(magazine_layer *layer, magazine_set *set)
 static bool set_drain(magazine_layer *layer, magazine_set *set, dp_tier_id tier)
 {
     bool any = false;
-    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        magazine *mag = &set->magazines[tier][i];
-        any = any || mag->loaded != NULL || mag->previous != NULL;
-        if (mag->previous != NULL)
-            slab_put(layer->slabs[tier], mag->previous);
-        if (mag->loaded != NULL)
-            slab_put(layer->slabs[tier], mag->loaded);
-        mag->previous = NULL;
-        mag->loaded = NULL;
-        mag->previous_count = 0;
-        mag->loaded_count = 0;
+    for (unsigned i = 0; layer->first[tier] != 0 && i < SIZE_CLASS_COUNT; i++) {
+        unsigned index = layer->first[tier] + i;
+        if (!is_idle(&set->magazines[index]))
+            any = magazine_empty(layer, &set->magazines[index], index, true) || any;
     }
     return any;
 }
 
-/* Refills an empty loaded magazine and pops. */
-static dp_status set_refill(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
-                            unsigned size_class, dp_buf **out)
+/* Makes the loaded rounds have a block, if anybody below has one. */
+static dp_status magazine_fill(magazine_layer *layer, magazine *mag, unsigned index)
 {
-    magazine *mag = &set->magazines[tier][size_class];
-    magazine_depot *depot = &layer->depots[tier][size_class];
-    mag->capacity = depot->capacity;
-    unsigned got = 0;
-    dp_buf *chain = mag->previous;
-    if (chain != NULL) {
-        got = mag->previous_count;
-        mag->previous = NULL;
-        mag->previous_count = 0;
-    } else if ((chain = depot_take(layer, tier, depot)) != NULL) {
-        got = chain->chain_count;
-    } else {
-        unsigned want = depot->capacity == 0 ? 1 : depot->capacity;
-        dp_status status = slab_get(layer->slabs[tier], size_class, want, &chain, &got);
-        if (status != DP_OK)
-            return status;
+    magazine_rounds *loaded = unload(mag); /* empty */
+    magazine_rounds *previous = mag->previous;
+    if (previous != NULL && previous->count > 0) {
+        mag->previous = loaded;
+        load(mag, previous);
+        return DP_OK;
     }
-    mag->loaded = chain;
-    mag->loaded_count = got;
-    *out = magazine_pop(mag);
-    return DP_OK;
+    magazine_rounds *spare = loaded != NULL && previous != NULL ? previous : NULL;
+    magazine_rounds *full = depot_take_full(layer, index, spare);
+    if (full != NULL) {
+        mag->previous = loaded != NULL ? loaded : previous;
+        load(mag, full);
+        return DP_OK;
+    }
+    if (loaded == NULL)
+        loaded = rounds_alloc(layer->depots[index].capacity);
+    if (loaded == NULL)
+        return DP_ERR_NOMEM;
+    dp_tier_id tier = tier_of(layer, index);
+    unsigned got = 0;
+    dp_status status = slab_get(layer->slabs[tier], index - layer->first[tier], loaded->capacity,
+                                rounds_base(loaded), &got);
+    loaded->count = got;
+    load(mag, loaded);
+    return status;
 }
 
-static dp_status set_get(magazine_layer *layer, magazine_set *set, dp_tier_id tier,
-                         unsigned size_class, dp_buf **out)
+/* A block by the way that has no rounds, counted. */
+static dp_status slab_get_one(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
 {
-    magazine *mag = &set->magazines[tier][size_class];
+    unsigned got = 0;
+    dp_tier_id tier = tier_of(layer, index);
+    dp_status status = slab_get(layer->slabs[tier], index - layer->first[tier], 1, out, &got);
+    if (status == DP_OK)
+        magazine_count_past(mag, &mag->gets, 1);
+    return status;
+}
+
+static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
+{
+    if (layer->depots[index].capacity == 0)
+        return slab_get_one(layer, mag, index, out);
+    dp_status status = magazine_fill(layer, mag, index);
+    if (status != DP_OK && mag->base == NULL) /* no memory for rounds */
+        return slab_get_one(layer, mag, index, out);
+    if (status == DP_OK)
+        *out = magazine_pop(mag);
+    return status;
+}
+
+static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazine_want *want,
+                         dp_buf **out)
+{
+    dp_tier_id tier = want->tier;
+    unsigned index = layer->first[tier] + want->size_class;
+    magazine *mag = &set->magazines[index];
     dp_buf *buf = magazine_pop(mag);
     if (buf == NULL) {
-        dp_status status = set_refill(layer, set, tier, size_class, &buf);
+        dp_status status = set_refill(layer, mag, index, &buf);
         if (status == DP_ERR_NOMEM || status == DP_ERR_QUOTA) {
             /* Full, but perhaps of blocks of other classes that nobody holds. */
             bool drained = set_drain(layer, set, tier);
-            if (atomic_load_explicit(&layer->depot_chains[tier], memory_order_relaxed) != 0)
+            if (atomic_load_explicit(&layer->depot_rounds[tier], memory_order_relaxed) != 0)
                 drained = depots_drain(layer, tier) || drained;
             if (drained)
-                status = set_refill(layer, set, tier, size_class, &buf);
+                status = set_refill(layer, mag, index, &buf);
         }
         if (status != DP_OK)
             return status;
     }
-    magazine_count_get(mag, buf);
+    if (want->is_fallback)
+        stats_add(&mag->fallbacks, 1);
+    if (buf->flags != 0)
+        magazine_count_fresh(mag, buf);
     *out = buf;
     return DP_OK;
 }
 
+/* Makes room in the loaded rounds; false when there is no memory for any. */
+static bool magazine_make_room(magazine_layer *layer, magazine *mag, unsigned index)
+{
+    uint32_t capacity = layer->depots[index].capacity;
+    magazine_rounds *loaded = unload(mag); /* full */
+    magazine_rounds *previous = mag->previous;
+    if (loaded == NULL && previous == NULL) {
+        loaded = rounds_alloc(capacity);
+        if (loaded != NULL)
+            load(mag, loaded);
+        return loaded != NULL;
+    }
+    if (loaded == NULL || (previous != NULL && previous->count == 0)) {
+        mag->previous = loaded;
+        load(mag, previous);
+        return magazine_top(mag) != mag->limit;
+    }
+    magazine_rounds *empty = NULL;
+    if (previous != NULL)
+        empty = depot_give_full(layer, index, previous);
+    if (empty == NULL)
+        empty = rounds_alloc(capacity);
+    if (empty == NULL) { /* then the loaded ones are emptied */
+        slab_put(layer->slabs[tier_of(layer, index)], rounds_base(loaded), loaded->count);
+        loaded->count = 0;
+        empty = loaded;
+        loaded = NULL;
+    }
+    mag->previous = loaded;
+    load(mag, empty);
+    return true;
+}
+
 static void set_put(magazine_layer *layer, magazine_set *set, dp_buf *buf)
 {
-    magazine *mag = &set->magazines[buf->tier][buf->size_class];
-    stats_add(&mag->puts, 1);
+    magazine *mag = &set->magazines[buf->magazine];
     if (magazine_push(mag, buf))
         return;
-    mag->capacity = depot_of(layer, buf)->capacity;
-    if (mag->capacity == 0) {
-        buf->next = NULL;
-        slab_put(layer->slabs[buf->tier], buf);
+    if (layer->depots[buf->magazine].capacity == 0 ||
+        !magazine_make_room(layer, mag, buf->magazine)) {
+        magazine_count_past(mag, &mag->puts, 1);
+        slab_put(layer->slabs[buf->tier], &buf, 1);
         return;
-    }
-    if (mag->loaded_count == mag->capacity) {
-        depot_give(layer, mag->previous, mag->previous_count);
-        mag->previous = mag->loaded;
-        mag->previous_count = mag->loaded_count;
-        mag->loaded = NULL;
-        mag->loaded_count = 0;
     }
     DP_ASSERT(magazine_push(mag, buf));
 }
@@ -210,27 +388,27 @@ static void fold(_Atomic uint64_t *into, const _Atomic uint64_t *from)
 /* A dead thread's counts live on in the shared set. */
 static void set_fold(magazine_set *into, const magazine_set *from)
 {
-    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-            magazine *to = &into->magazines[tier][i];
-            const magazine *of = &from->magazines[tier][i];
-            fold(&to->gets, &of->gets);
-            fold(&to->puts, &of->puts);
-            fold(&to->fresh, &of->fresh);
-        }
-        fold(&into->counters.failed[tier], &from->counters.failed[tier]);
+    for (unsigned index = 1; index < into->layer->magazine_count; index++) {
+        magazine *to = &into->magazines[index];
+        const magazine *of = &from->magazines[index];
+        magazine_count_past(to, &to->gets, stats_load(&of->gets));
+        magazine_count_past(to, &to->puts, stats_load(&of->puts));
+        fold(&to->fresh, &of->fresh);
+        fold(&to->fallbacks, &of->fallbacks);
     }
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++)
+        fold(&into->counters.failed[tier], &from->counters.failed[tier]);
     fold(&into->counters.gets_failed, &from->counters.gets_failed);
-    fold(&into->counters.fallbacks, &from->counters.fallbacks);
     fold(&into->counters.bytes_copied, &from->counters.bytes_copied);
 }
 
 static magazine_set *set_alloc(magazine_layer *layer)
 {
-    magazine_set *set = os_aligned(alignof(magazine_set), sizeof *set);
+    size_t size_bytes = sizeof(magazine_set) + layer->magazine_count * sizeof(magazine);
+    magazine_set *set = os_aligned(alignof(magazine_set), size_bytes);
     if (set == NULL)
         return NULL;
-    memset(set, 0, sizeof *set);
+    memset(set, 0, size_bytes);
     set->layer = layer;
     list_init(&set->layer_link);
     return set;
@@ -243,6 +421,8 @@ static void set_unlink(magazine_set *set)
     *set->thread_link = set->thread_next;
     if (set->thread_next != NULL)
         set->thread_next->thread_link = set->thread_link;
+    if (set->slot != NULL)
+        *set->slot = &absent.set;
 }
 
 /* Runs when a thread ends; a later destructor of that thread may make new sets, which ends here
@@ -250,7 +430,6 @@ static void set_unlink(magazine_set *set)
 static void thread_end(void *unused)
 {
     (void)unused;
-    memset(magazine_slots, 0, sizeof magazine_slots);
     os_lock(&registry_lock);
     while (thread_sets != NULL) {
         magazine_set *set = thread_sets;
@@ -285,22 +464,24 @@ magazine_set *magazine_set_find(magazine_layer *layer)
         if (thread_sets != NULL)
             thread_sets->thread_link = &set->thread_next;
         thread_sets = set;
+        if (layer->slot != 0) {
+            set->slot = &magazine_sets[layer->slot];
+            *set->slot = set;
+        }
     }
     os_unlock(&registry_lock);
-    if (set != NULL)
-        magazine_slots[layer->id % MAGAZINE_SLOTS] = (magazine_slot){.id = layer->id, .set = set};
     return set;
 }
 
 /* ---- what the rungs above call ---- */
 
-dp_status magazine_get(magazine_layer *layer, dp_tier_id tier, unsigned size_class, dp_buf **out)
+dp_status magazine_get(magazine_layer *layer, const magazine_want *want, dp_buf **out)
 {
     magazine_set *set = magazine_set_mine(layer);
     if (DP_LIKELY(set != NULL))
-        return set_get(layer, set, tier, size_class, out);
+        return set_get(layer, set, want, out);
     os_lock(&layer->shared_lock);
-    dp_status status = set_get(layer, layer->shared, tier, size_class, out);
+    dp_status status = set_get(layer, layer->shared, want, out);
     os_unlock(&layer->shared_lock);
     return status;
 }
@@ -322,8 +503,6 @@ static _Atomic uint64_t *counter_of(magazine_set *set, unsigned counter)
     switch (counter) {
     case MAGAZINE_GETS_FAILED:
         return &set->counters.gets_failed;
-    case MAGAZINE_FALLBACKS:
-        return &set->counters.fallbacks;
     case MAGAZINE_BYTES_COPIED:
         return &set->counters.bytes_copied;
     default:
@@ -369,29 +548,50 @@ void magazine_each(magazine_layer *layer, void (*visit)(void *user, const magazi
     os_unlock(&registry_lock);
 }
 
+/* The lowest slot that is free, 0 when there is none: threads then look their set up in a list. */
+static uint8_t slot_take(void)
+{
+    uint8_t slot = 0;
+    os_lock(&registry_lock);
+    if (slots_used != SLOTS_ALL) {
+        slot = (uint8_t)__builtin_ctz(~slots_used);
+        slots_used |= (uint32_t)1 << slot;
+    }
+    os_unlock(&registry_lock);
+    return slot;
+}
+
 dp_status magazine_layer_create(slab *const slabs[DP_TIER_COUNT], magazine_layer *layer)
 {
     DP_ASSERT(pthread_once(&thread_key_once, thread_key_make) == 0);
-    size_t depots_bytes = DP_TIER_COUNT * sizeof *layer->depots;
-    magazine_set *shared = set_alloc(layer);
-    magazine_depot(*depots)[SIZE_CLASS_COUNT] = os_aligned(alignof(magazine_depot), depots_bytes);
-    if (shared == NULL || depots == NULL || !thread_key_works) {
-        os_free(shared);
-        os_free(depots);
-        return DP_ERR_NOMEM;
-    }
-    memset(depots, 0, depots_bytes);
-    *layer = (magazine_layer){.depots = depots, .shared = shared};
+    *layer = (magazine_layer){.magazine_count = 1};
     memcpy(layer->slabs, slabs, sizeof layer->slabs);
     for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++)
-            depot_init(&depots[tier][i], i);
+        if (slabs[tier] == NULL)
+            continue;
+        layer->first[tier] = (uint16_t)layer->magazine_count;
+        layer->magazine_count += SIZE_CLASS_COUNT;
     }
+    size_t depots_bytes = layer->magazine_count * sizeof(magazine_depot);
+    layer->shared = set_alloc(layer);
+    layer->depots = os_aligned(alignof(magazine_depot), depots_bytes);
+    if (layer->shared == NULL || layer->depots == NULL || !thread_key_works) {
+        os_free(layer->shared);
+        os_free(layer->depots);
+        return DP_ERR_NOMEM;
+    }
+    memset(layer->depots, 0, depots_bytes);
+    for (unsigned index = 1; index < layer->magazine_count; index++)
+        depot_init(&layer->depots[index], (index - 1) % SIZE_CLASS_COUNT);
     list_init(&layer->sets);
     os_mutex_init(&layer->shared_lock);
-    os_lock(&registry_lock);
-    layer->id = ++layer_id_last;
-    os_unlock(&registry_lock);
+    layer->slot = slot_take();
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+        if (slabs[tier] != NULL)
+            slab_bind(slabs[tier], &(slab_way_back){.slot = layer->slot,
+                                                    .magazine_first = layer->first[tier],
+                                                    .magazine_bytes = sizeof(magazine)});
+    }
     return DP_OK;
 }
 
@@ -404,13 +604,14 @@ void magazine_layer_destroy(magazine_layer *layer)
         set_unlink(set);
         os_free(set);
     }
+    if (layer->slot != 0)
+        slots_used &= ~((uint32_t)1 << layer->slot);
     os_unlock(&registry_lock);
     set_flush(layer, layer->shared);
-    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++)
         (void)depots_drain(layer, (dp_tier_id)tier);
-        for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++)
-            os_mutex_destroy(&layer->depots[tier][i].lock);
-    }
+    for (unsigned index = 1; index < layer->magazine_count; index++)
+        os_mutex_destroy(&layer->depots[index].lock);
     os_mutex_destroy(&layer->shared_lock);
     os_free(layer->depots);
     os_free(layer->shared);
@@ -418,71 +619,72 @@ void magazine_layer_destroy(magazine_layer *layer)
 
 /* ---- the walker ---- */
 
-static uint64_t chain_check(dp_buf *chain, uint32_t count, unsigned tier, unsigned size_class)
-{
-    uint64_t seen = 0;
-    for (dp_buf *buf = chain; buf != NULL; buf = buf->next) {
-        DP_ASSERT(buf->tier == tier && buf->size_class == size_class);
-        DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
-        DP_ASSERT((buf->flags & BUF_MARK) == 0);
-        buf->flags |= BUF_MARK;
-        seen++;
-    }
-    DP_ASSERT(seen == count);
-    return seen;
-}
-
-static void chain_unmark(dp_buf *chain)
-{
-    for (dp_buf *buf = chain; buf != NULL; buf = buf->next)
-        buf->flags &= (uint8_t)~BUF_MARK;
-}
-
 typedef struct walk {
-    unsigned tier;
-    unsigned size_class;
+    magazine_layer *layer;
+    dp_tier_id tier;
+    unsigned index;
     bool unmark;
     uint64_t blocks;
 } walk;
 
-static void walk_chain(walk *at, dp_buf *chain, uint32_t count)
+static void walk_blocks(walk *at, dp_buf *const *blocks, size_t count)
 {
-    if (at->unmark)
-        chain_unmark(chain);
-    else
-        at->blocks += chain_check(chain, count, at->tier, at->size_class);
+    for (size_t i = 0; i < count; i++) {
+        dp_buf *buf = blocks[i];
+        if (at->unmark) {
+            buf->flags &= (uint8_t)~BUF_MARK;
+            continue;
+        }
+        DP_ASSERT(buf->tier == at->tier && buf->magazine == at->index);
+        DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
+        DP_ASSERT((buf->flags & ~BUF_FRESH) == 0); /* a mark: it is here twice */
+        buf->flags |= BUF_MARK;
+        at->blocks++;
+    }
 }
 
 static void walk_set(void *user, const magazine_set *set)
 {
     walk *at = user;
-    const magazine *mag = &set->magazines[at->tier][at->size_class];
-    walk_chain(at, mag->loaded, mag->loaded_count);
-    walk_chain(at, mag->previous, mag->previous_count);
+    const magazine *mag = &set->magazines[at->index];
+    dp_buf **top = magazine_top(mag);
+    DP_ASSERT(top >= mag->base && top <= mag->limit);
+    if (mag->base != NULL)
+        walk_blocks(at, mag->base, (size_t)(top - mag->base));
+    if (mag->previous != NULL)
+        walk_blocks(at, rounds_base(mag->previous), mag->previous->count);
 }
 
-/* Goes twice over all chains of a class: marking, so that a block in two of them is found, and
+/* Goes twice over all rounds of a class: marking, so that a block in two of them is found, and
  * unmarking. */
-static void walk_class(magazine_layer *layer, walk *at)
+static void walk_class(walk *at)
 {
-    const magazine_depot *depot = &layer->depots[at->tier][at->size_class];
-    uint32_t chains = 0;
-    for (dp_buf *chain = depot->chains; chain != NULL; chain = chain->chain_next) {
-        walk_chain(at, chain, chain->chain_count);
-        chains++;
+    const magazine_depot *depot = &at->layer->depots[at->index];
+    uint32_t full = 0;
+    for (magazine_rounds *rounds = depot->full; rounds != NULL; rounds = rounds->next) {
+        DP_ASSERT(rounds->count > 0 && rounds->count <= rounds->capacity);
+        walk_blocks(at, rounds_base(rounds), rounds->count);
+        full++;
     }
-    DP_ASSERT(chains == depot->count);
-    magazine_each(layer, walk_set, at);
+    DP_ASSERT(full == depot->full_count);
+    uint32_t empty = 0;
+    for (magazine_rounds *rounds = depot->empty; rounds != NULL; rounds = rounds->next) {
+        DP_ASSERT(rounds->count == 0);
+        empty++;
+    }
+    DP_ASSERT(empty == depot->empty_count);
+    magazine_each(at->layer, walk_set, at);
 }
 
 uint64_t magazine_check(magazine_layer *layer, dp_tier_id tier)
 {
-    walk at = {.tier = tier};
-    for (at.size_class = 0; at.size_class < SIZE_CLASS_COUNT; at.size_class++) {
+    walk at = {.layer = layer, .tier = tier};
+    for (unsigned i = 0; layer->first[tier] != 0 && i < SIZE_CLASS_COUNT; i++) {
+        at.index = layer->first[tier] + i;
         at.unmark = false;
-        walk_class(layer, &at);
+        walk_class(&at);
         at.unmark = true;
-        walk_class(layer, &at);
+        walk_class(&at);
     }
     return at.blocks;
 }

@@ -4,19 +4,20 @@
  * Extending the Slab Allocator to Many CPUs and Arbitrary Resources" (USENIX 2001).
  *
  *     thread A            depot of one tier and class           thread B
- *     loaded   [...   ]     full [......] [......] [......]     loaded   [..    ]
- *     previous [......]                                         previous (empty)
+ *     loaded   [...   ]     full  [......] [......]             loaded   [..    ]
+ *     previous [......]     empty [      ]                      previous [      ]
  *
- * For each tier and class a thread has two magazines, so that a get-put-get-put at an edge does not
- * go to the depot each time: `loaded` is what it works on, `previous` is whole or absent.  Only
- * whole magazines travel, each in one short lock, whoever filled it: blocks got by one thread and
- * put by another flow back a magazine at a time.
+ * For each tier and class a thread has two rounds (an array of blocks, the paper's magazine), so
+ * that a get-put-get-put at an edge does not go to the depot each time: `loaded` is what it works
+ * on, `previous` is full, empty or absent.  Only whole rounds travel, each in one short lock,
+ * whoever filled it: blocks got by one thread and put by another flow back a magazine at a time.
  *
- * Departure from the paper: a magazine is not an array but a chain through the free descriptors
- * themselves.  It needs no memory of its own, so a put cannot fail and nothing has to be resized;
- * the line that a pop reads is the one the caller writes next anyway.
+ * Arrays, not chains through the free descriptors: a get finds the addresses of the blocks that
+ * come next beside its own and prefetches one of them, which hides most of what it costs to fetch a
+ * descriptor that another core wrote last.  Rounds need memory; when there is none, blocks go to
+ * the slab one by one, so that a put still cannot fail.
  *
- * Threads: a set belongs to its thread, which alone touches its chains; the counters in it are read
+ * Threads: a set belongs to its thread, which alone touches its rounds; the counters in it are read
  * by anyone.  When the thread ends, its blocks go to the depots and its counts to the layer's
  * shared set.  A thread for which no set could be made works on the shared set under its lock:
  * slow, never wrong.
@@ -41,42 +42,69 @@
 #define DEPOT_MAGAZINES_MAX 64u
 #define DEPOT_BYTES_MAX     ((size_t)2 << 20)
 
-/* One line: what a get or a put touches besides the block's descriptor. */
+/* How far ahead of the block it gives out a get prefetches. */
+#define MAGAZINE_AHEAD 4u
+
+/*
+ * One line: what a get or a put touches besides the block's descriptor.
+ *
+ * How many blocks are loaded follows from the counters, by
+ *
+ *     top = origin + (puts - gets) * sizeof(dp_buf *)
+ *
+ * with the block that is given next below top.  So a get writes one counter and a put the other,
+ * and neither has to wait for what the other one wrote a moment ago: a get followed by its put,
+ * which is the commonest pattern of all, would otherwise go at the pace of two stores that are read
+ * back.
+ */
 typedef struct magazine {
-    alignas(64) dp_buf *loaded;
-    dp_buf *previous;
-    uint32_t loaded_count;
-    uint32_t previous_count;
-    uint32_t capacity; /* 0: not used yet, or a class that threads do not keep */
+    alignas(64) uintptr_t origin;
+    dp_buf **base; /* of the loaded rounds; NULL like top and limit while there are none */
+    dp_buf **limit;
+    struct magazine_rounds *previous; /* full, empty or NULL */
     _Atomic uint64_t gets;
     _Atomic uint64_t puts;
-    _Atomic uint64_t fresh; /* gets of a block never handed out before */
+    _Atomic uint64_t fresh;     /* gets of a block never handed out before */
+    _Atomic uint64_t fallbacks; /* gets where the rule named another tier first */
 } magazine;
+_Static_assert(sizeof(magazine) == 64, "a magazine is one cache line");
+
+typedef struct magazine_rounds {
+    struct magazine_rounds *next; /* in a depot */
+    uint32_t count;               /* blocks in it; not kept while it is loaded */
+    uint32_t capacity;
+    dp_buf *storage[]; /* MAGAZINE_AHEAD addresses that may be prefetched, then the blocks */
+} magazine_rounds;
 
 typedef struct magazine_layer magazine_layer;
 
 typedef struct magazine_set {
-    magazine magazines[DP_TIER_COUNT][SIZE_CLASS_COUNT];
     stats_counters counters;
     magazine_layer *layer;
-    list_node layer_link;             /* under the registry's lock, as the next two */
+    list_node layer_link;             /* under the registry's lock, as the next three */
     struct magazine_set *thread_next; /* sets of the same thread for other pools */
     struct magazine_set **thread_link;
+    struct magazine_set **slot;       /* (or NULL) the thread's entry in magazine_sets */
+    alignas(64) magazine magazines[]; /* the first one is never filled: a get from it is a miss */
 } magazine_set;
 
 typedef struct magazine_depot {
     alignas(64) pthread_mutex_t lock;
-    dp_buf *chains; /* by chain_next, the latest first */
-    uint32_t count;
-    uint32_t count_max;
-    uint32_t capacity; /* of a magazine of this class, 0: none */
+    magazine_rounds *full;
+    magazine_rounds *empty;
+    uint32_t full_count; /* may hold fewer blocks than the capacity: what a thread left */
+    uint32_t empty_count;
+    uint32_t full_max;
+    uint32_t capacity; /* of rounds of this class, 0: none */
 } magazine_depot;
 
 struct magazine_layer {
-    uint64_t id; /* never given to a second layer: a stale thread slot cannot match */
+    uint8_t slot; /* where threads find their set of this layer; 0: this layer has none */
     slab *slabs[DP_TIER_COUNT];
-    magazine_depot (*depots)[SIZE_CLASS_COUNT]; /* [DP_TIER_COUNT] */
-    _Atomic uint32_t depot_chains[DP_TIER_COUNT];
+    uint16_t first[DP_TIER_COUNT]; /* magazine of the tier's class 0; 0: the tier has none */
+    unsigned magazine_count;       /* of a set, with the one that is never filled */
+    magazine_depot *depots;        /* by the same index */
+    _Atomic uint32_t depot_rounds[DP_TIER_COUNT];
     list_node sets;
     pthread_mutex_t shared_lock;
     magazine_set *shared;
@@ -84,74 +112,86 @@ struct magazine_layer {
 
 /* ---- the calling thread's set ---- */
 
-#define MAGAZINE_SLOTS 4u /* pools that a thread can alternate between without a lock */
+/* Layers of one process that threads find their sets of without a lock, less one: 0 is nobody's. */
+#define MAGAZINE_SLOTS 16u
 
-typedef struct magazine_slot {
-    uint64_t id;
-    magazine_set *set;
-} magazine_slot;
-
-/* Initial-exec: the library is linked statically into its program, so this costs no call. */
-extern _Thread_local magazine_slot magazine_slots[MAGAZINE_SLOTS]
+/*
+ * By the layer's slot; where the thread has no set, and in slot 0, the set whose magazines are all
+ * absent, neither with a block to give nor with room for one.  A slot is given to a new layer only
+ * after the old one has been taken out of every thread's table.
+ *
+ * Initial-exec: an access costs no call, in libdanpool.so neither.  Opened late (dlopen), that
+ * takes from the little room that glibc keeps for it, so nothing large may become thread-local here
+ * (tests/package looks at the size).
+ */
+extern _Thread_local magazine_set *magazine_sets[MAGAZINE_SLOTS]
     __attribute__((tls_model("initial-exec")));
 
 /* Finds or makes the set; NULL when there is no memory for one. */
 magazine_set *magazine_set_find(magazine_layer *layer);
 
-/* The set if this thread used this layer lately, else NULL. */
-static inline magazine_set *magazine_set_quick(const magazine_layer *layer)
-{
-    const magazine_slot *slot = &magazine_slots[layer->id % MAGAZINE_SLOTS];
-    return DP_LIKELY(slot->id == layer->id) ? slot->set : NULL;
-}
-
 static inline magazine_set *magazine_set_mine(magazine_layer *layer)
 {
-    magazine_set *set = magazine_set_quick(layer);
-    return DP_LIKELY(set != NULL) ? set : magazine_set_find(layer);
+    magazine_set *set = magazine_sets[layer->slot];
+    return DP_LIKELY(set->layer != NULL) ? set : magazine_set_find(layer);
+}
+
+static inline magazine *magazine_of(magazine_set *set, dp_tier_id tier, unsigned size_class)
+{
+    DP_ASSERT(set->layer->first[tier] != 0);
+    return &set->magazines[set->layer->first[tier] + size_class];
 }
 
 /* ---- blocks ---- */
 
-/* Pops from the loaded magazine, NULL when it is empty.  The caller counts. */
-static inline dp_buf *magazine_pop(magazine *mag)
+static inline dp_buf **magazine_top(const magazine *mag)
 {
-    dp_buf *buf = mag->loaded;
-    if (DP_LIKELY(buf != NULL)) {
-        mag->loaded = buf->next;
-        mag->loaded_count--;
-        /* The next get reads this descriptor; it may lie in another core's cache. */
-        __builtin_prefetch(buf->next, 1);
-    }
-    return buf;
+    uint64_t loaded = stats_load(&mag->puts) - stats_load(&mag->gets);
+    return (dp_buf **)(mag->origin +
+                       loaded * sizeof(dp_buf *)); /* NOLINT: never out of the rounds */
 }
 
-/* Pushes to the loaded magazine, false when it is full. */
+/* Takes a block and counts the get; NULL when there is none. */
+static inline dp_buf *magazine_pop(magazine *mag)
+{
+    dp_buf **top = magazine_top(mag);
+    if (DP_UNLIKELY(top == mag->base))
+        return NULL;
+    stats_add(&mag->gets, 1);
+    /* That descriptor may lie in another core's cache. */
+    __builtin_prefetch(top[-1 - (int)MAGAZINE_AHEAD], 1);
+    return top[-1];
+}
+
+/* Gives a block and counts the put; false when there is no room. */
 static inline bool magazine_push(magazine *mag, dp_buf *buf)
 {
-    if (DP_UNLIKELY(mag->loaded_count >= mag->capacity))
+    dp_buf **top = magazine_top(mag);
+    if (DP_UNLIKELY(top == mag->limit))
         return false;
-    buf->next = mag->loaded;
-    mag->loaded = buf;
-    mag->loaded_count++;
+    *top = buf;
+    stats_add(&mag->puts, 1);
     return true;
 }
 
-/* Counts a get and marks the block as used. */
-static inline void magazine_count_get(magazine *mag, dp_buf *buf)
+/* A resting block has one flag at most: it is handed out for the first time. */
+static inline void magazine_count_fresh(magazine *mag, dp_buf *buf)
 {
-    stats_add(&mag->gets, 1);
-    if (DP_UNLIKELY((buf->flags & BUF_USED) == 0)) {
-        buf->flags |= BUF_USED;
-        stats_add(&mag->fresh, 1);
-    }
+    buf->flags = 0;
+    stats_add(&mag->fresh, 1);
 }
+
+typedef struct magazine_want {
+    dp_tier_id tier;
+    unsigned size_class;
+    bool is_fallback; /* counted as such */
+} magazine_want;
 
 /*
  * The whole way: magazine, depot, slab, tier, counted.  When the tier is full, what its depots and
  * this thread's magazines hold of other classes goes back first.  Errors: the tier's.
  */
-dp_status magazine_get(magazine_layer *layer, dp_tier_id tier, unsigned size_class, dp_buf **out);
+dp_status magazine_get(magazine_layer *layer, const magazine_want *want, dp_buf **out);
 
 /* Takes one free block back, counted.  Cannot fail. */
 void magazine_put(magazine_layer *layer, dp_buf *buf);
@@ -159,7 +199,6 @@ void magazine_put(magazine_layer *layer, dp_buf *buf);
 /* Counters of the calling thread that are not a magazine's. */
 typedef enum magazine_counter {
     MAGAZINE_GETS_FAILED,
-    MAGAZINE_FALLBACKS,
     MAGAZINE_BYTES_COPIED,
     MAGAZINE_FAILED /* + tier */
 } magazine_counter;
@@ -168,7 +207,7 @@ void magazine_count(magazine_layer *layer, unsigned counter, uint64_t value);
 
 /* ---- the layer ---- */
 
-/* `slabs` are borrowed; an entry may be NULL.  DP_ERR_NOMEM. */
+/* `slabs` are borrowed and bound to the layer; an entry may be NULL.  DP_ERR_NOMEM. */
 dp_status magazine_layer_create(slab *const slabs[DP_TIER_COUNT], magazine_layer *layer);
 
 /* Empties every set and depot into the slabs.  No thread may be in a call on this layer. */
@@ -185,8 +224,9 @@ void magazine_each(magazine_layer *layer, void (*visit)(void *user, const magazi
                    void *user);
 
 /*
- * For tests, while no other thread is in a call: asserts that every chain is as long as it says and
- * holds free blocks of its own class, each once; returns how many blocks of `tier` rest here.
+ * For tests, while no other thread is in a call: asserts that all rounds hold free blocks of
+ * their own class, each once, and that the depots' counts agree; returns how many blocks of `tier`
+ * rest here.
  */
 uint64_t magazine_check(magazine_layer *layer, dp_tier_id tier);
 

@@ -62,14 +62,18 @@ static dp_status tiers_open(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
-/* Puts the configured budget round each tier; the wrapper owns the tier, also when it fails. */
+/* Puts the budget round each tier; the wrapper owns the tier, also when it fails. */
 static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
 {
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
-        size_t budget = config->budget_bytes_max[id];
-        if (pool->tiers[id] == NULL || budget == 0)
-            continue;
         dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        size_t budget = config->budget_bytes_max[id];
+        if (budget == 0)
+            budget = inner->budget_bytes_default;
+        if (budget == 0)
+            continue;
         pool->tiers[id] = NULL;
         dp_status status = tier_limit_wrap(inner, budget, &pool->tiers[id]);
         if (status != DP_OK)
@@ -80,7 +84,7 @@ static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
 
 /* ---- making ---- */
 
-static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
+static router_facts facts_collect(dp_pool *pool)
 {
     router_facts facts = {0};
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
@@ -88,7 +92,6 @@ static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
         if (tier == NULL)
             continue;
         pool->infos[id] = tier->info;
-        pool->infos[id].budget_bytes_max = config->budget_bytes_max[id];
         facts.usable |= tier_has_regions(tier) ? DP_TIER_BIT(id) : 0;
         facts.host_visible |= tier->info.host_visible ? DP_TIER_BIT(id) : 0;
         facts.device_visible |= tier->info.device_visible ? DP_TIER_BIT(id) : 0;
@@ -115,6 +118,44 @@ static dp_status slabs_create(dp_pool *pool, uint32_t usable)
     return DP_OK;
 }
 
+/*
+ * The short way's entry for a row and class: the first tier's magazine, where the answer is the
+ * same for every size of the class and threads keep such blocks.  All sizes of a class are rounded
+ * up to one class of the tier as well, since classes and alignments are steps of powers of two.
+ */
+static uint32_t fast_entry(const dp_pool *pool, unsigned row, unsigned size_class)
+{
+    size_t size_bytes_max = size_class_bytes(size_class);
+    size_t size_bytes_min = size_class == 0 ? 1 : size_class_bytes(size_class - 1) + 1;
+    dp_request request = {
+        .size_bytes = size_bytes_max,
+        .kind = (uint8_t)router_row_kind(row),
+        .priority = (uint8_t)router_row_priority(row),
+        .need = (uint8_t)router_row_need(row),
+    };
+    if (buf_request_check(&request) != DP_OK ||
+        !router_is_flat(&pool->router, size_bytes_min, size_bytes_max))
+        return 0;
+    router_route route = router_find(&pool->router, &request);
+    if (route.count == 0)
+        return 0;
+    unsigned tier = route.tiers[0];
+    size_t index = pool->magazines.first[tier] + pool_class_of(pool, tier, size_bytes_max);
+    DP_ASSERT(pool_class_of(pool, tier, size_bytes_min) ==
+              pool_class_of(pool, tier, size_bytes_max));
+    uint32_t entry = (uint32_t)(index * sizeof(magazine));
+    return tier == route.first ? entry : entry + POOL_FAST_FALLBACK;
+}
+
+static void fast_fill(dp_pool *pool)
+{
+    for (unsigned row = 0; row < ROUTER_ROWS; row++) {
+        for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
+            atomic_store_explicit(&pool->fast[row][i], fast_entry(pool, row, i),
+                                  memory_order_relaxed);
+    }
+}
+
 /* Everything above the tiers, which pool->tiers holds already. */
 static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
 {
@@ -122,10 +163,10 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     const dp_route_rule *rules = config->rules;
     if (rules == NULL)
         rules = dp_route_rules_default(&rule_count);
-    router_facts facts = facts_collect(pool, config);
+    router_facts facts = facts_collect(pool);
     if (facts.usable == 0)
         return DP_ERR_UNSUPPORTED;
-    dp_status status = router_create(rules, rule_count, &facts, &pool->router);
+    dp_status status = router_init(rules, rule_count, &facts, &pool->router);
     if (status != DP_OK)
         return status;
     status = slabs_create(pool, facts.usable);
@@ -133,9 +174,11 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
     if (status != DP_OK) {
         slabs_destroy(pool);
-        router_destroy(&pool->router);
+        return status;
     }
-    return status;
+    fast_fill(pool);
+    stream_release_open(&pool->streams, facts.device_visible != 0);
+    return DP_OK;
 }
 
 static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_pool **out)
@@ -192,11 +235,11 @@ void dp_pool_destroy(dp_pool *pool)
 {
     if (pool == NULL)
         return;
+    stream_release_close(&pool->streams); /* puts what still waits for a stream */
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
-    router_destroy(&pool->router);
     tiers_close(pool->tiers);
     os_free(pool);
 }
@@ -223,12 +266,12 @@ dp_status dp_pool_route(const dp_pool *pool, const dp_request *request,
     dp_status status = buf_request_check(request);
     if (status != DP_OK)
         return status;
-    const router_route *route = router_find(&pool->router, request);
-    if (route->count == 0)
+    router_route route = router_find(&pool->router, request);
+    if (route.count == 0)
         return DP_ERR_UNSUPPORTED;
     for (unsigned i = 0; i < DP_TIER_COUNT; i++)
-        tiers[i] = i < route->count ? (dp_tier_id)route->tiers[i] : DP_TIER_NONE;
-    *rule_index = route->rule;
+        tiers[i] = i < route.count ? (dp_tier_id)route.tiers[i] : DP_TIER_NONE;
+    *rule_index = route.rule;
     return DP_OK;
 }
 
@@ -251,6 +294,7 @@ void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
+    stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)
             continue;

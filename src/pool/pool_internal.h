@@ -31,6 +31,9 @@ typedef struct buf_wrap_args {
 
 dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out);
 
+/* The pool that a held buffer belongs to. */
+dp_pool *buf_pool(const dp_buf *buf);
+
 /* How many references are held; exact only for the only holder.  For evict: 1 = the cache's own. */
 uint32_t buf_references(const dp_buf *buf);
 

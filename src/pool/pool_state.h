@@ -10,15 +10,30 @@
 #include "pool/magazine.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
+#include "pool/stream_release.h"
+
+/* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
+#define POOL_FAST_CLASSES   128u
+#define POOL_FAST_BYTES_MAX ((size_t)4 << 20)
+
+/*
+ * An entry of the short way's table: how many bytes behind the first magazine of a thread's set the
+ * one to take from lies, plus POOL_FAST_FALLBACK where it is not the tier that the rule names
+ * first. 0, the magazine that is never filled: the long way.
+ */
+#define POOL_FAST_FALLBACK 1u
 
 struct dp_pool {
-    router router;
     magazine_layer magazines;
+    _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
+    stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
+    router router;
+    _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
 };
 
 /* The class that serves a request in that tier. */

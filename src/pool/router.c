@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 3: the shipped rules, and the compiler from rules to the table that router.h describes.
- *
- * Compiling asks the plain question, "which rule matches first?", once for the lowest request of
- * each interval; the table can therefore not disagree with the rules.
+ * Rung 3: the shipped rules, and the plain question "which rule matches first?".
  */
 #include "pool/router.h"
 
@@ -33,7 +30,8 @@ const dp_route_rule *dp_route_rules_default(size_t *count)
 
 static bool rule_is_valid(const dp_route_rule *rule)
 {
-    if ((unsigned)rule->kind > DP_KIND_COUNT || rule->tiers[0] == DP_TIER_NONE)
+    if ((unsigned)rule->kind > DP_KIND_COUNT || rule->tiers[0] == DP_TIER_NONE ||
+        (unsigned)rule->priority_min >= DP_PRIORITY_COUNT)
         return false;
     if (rule->size_bytes_max != 0 && rule->size_bytes_max < rule->size_bytes_min)
         return false;
@@ -46,10 +44,12 @@ static bool rule_is_valid(const dp_route_rule *rule)
 
 static bool rule_matches(const dp_route_rule *rule, const dp_request *request)
 {
-    return (rule->kind == DP_KIND_COUNT || rule->kind == request->kind) &&
+    return (rule->kind == DP_KIND_COUNT || rule->kind == (dp_kind)request->kind) &&
            request->size_bytes >= rule->size_bytes_min &&
            (rule->size_bytes_max == 0 || request->size_bytes <= rule->size_bytes_max) &&
-           request->batch_size >= rule->batch_size_min;
+           request->priority >= (unsigned)rule->priority_min &&
+           request->batch_size >= rule->batch_size_min &&
+           (rule->tenant == 0 || rule->tenant == request->tenant);
 }
 
 static bool tier_serves(const router_facts *facts, dp_tier_id tier, uint32_t need)
@@ -60,84 +60,46 @@ static bool tier_serves(const router_facts *facts, dp_tier_id tier, uint32_t nee
            ((need & DP_NEED_DEVICE) == 0 || (facts->device_visible & bit) != 0);
 }
 
-static router_route route_make(const dp_route_rule *rules, size_t rule_count,
-                               const router_facts *facts, const dp_request *request)
+router_route router_find(const router *self, const dp_request *request)
 {
     size_t index = 0;
-    while (index < rule_count && !rule_matches(&rules[index], request))
+    while (index < self->rule_count && !rule_matches(&self->rules[index], request))
         index++;
     router_route route = {.first = DP_TIER_NONE, .rule = (uint8_t)index};
-    if (index == rule_count)
+    if (index == self->rule_count)
         return route;
-    const dp_route_rule *rule = &rules[index];
+    const dp_route_rule *rule = &self->rules[index];
     uint32_t taken = 0; /* a tier named twice is tried once */
     route.first = (uint8_t)rule->tiers[0];
     for (unsigned i = 0; i < DP_TIER_COUNT && rule->tiers[i] != DP_TIER_NONE; i++) {
         dp_tier_id tier = rule->tiers[i];
-        if ((taken & DP_TIER_BIT(tier)) == 0 && tier_serves(facts, tier, request->need))
+        if ((taken & DP_TIER_BIT(tier)) == 0 && tier_serves(&self->facts, tier, request->need))
             route.tiers[route.count++] = (uint8_t)tier;
         taken |= DP_TIER_BIT(tier);
     }
     return route;
 }
 
-/* Inserts into a rising array without repeating a bound; 0 bounds nothing. */
-static unsigned bound_add(size_t *bounds, unsigned count, size_t bound)
+/* A rule begins or ends to match between the two: its bound is above the lower, not the upper. */
+static bool bound_is_between(size_t bound, size_t size_bytes_min, size_t size_bytes_max)
 {
-    unsigned at = 0;
-    while (at < count && bounds[at] < bound)
-        at++;
-    if (bound == 0 || (at < count && bounds[at] == bound))
-        return count;
-    for (unsigned i = count; i > at; i--)
-        bounds[i] = bounds[i - 1];
-    bounds[at] = bound;
-    return count + 1;
+    return bound > size_bytes_min && bound <= size_bytes_max;
 }
 
-static void bounds_collect(router *self, const dp_route_rule *rules, size_t rule_count)
+bool router_is_flat(const router *self, size_t size_bytes_min, size_t size_bytes_max)
 {
-    for (size_t i = 0; i < rule_count; i++) {
-        const dp_route_rule *rule = &rules[i];
-        self->size_count = bound_add(self->size_bounds, self->size_count, rule->size_bytes_min);
-        /* Wraps to 0, "bounds nothing", for the largest of all, which is right. */
-        if (rule->size_bytes_max != 0)
-            self->size_count =
-                bound_add(self->size_bounds, self->size_count, rule->size_bytes_max + 1);
-        self->batch_count = bound_add(self->batch_bounds, self->batch_count, rule->batch_size_min);
+    for (size_t i = 0; i < self->rule_count; i++) {
+        const dp_route_rule *rule = &self->rules[i];
+        if (bound_is_between(rule->size_bytes_min, size_bytes_min, size_bytes_max) ||
+            (rule->size_bytes_max != 0 &&
+             bound_is_between(rule->size_bytes_max + 1, size_bytes_min, size_bytes_max)))
+            return false;
     }
+    return true;
 }
 
-static void row_flatten(router_row *row, size_t count)
-{
-    row->only = row->routes[0];
-    row->is_flat = true;
-    for (size_t i = 1; i < count; i++)
-        row->is_flat = row->is_flat && memcmp(&row->routes[i], &row->only, sizeof row->only) == 0;
-}
-
-static void routes_fill(router *self, const dp_route_rule *rules, size_t rule_count,
-                        const router_facts *facts)
-{
-    for (unsigned row = 0; row < DP_KIND_COUNT * ROUTER_NEED_COUNT; row++) {
-        router_route *route = self->rows[row].routes;
-        dp_request request = {
-            .kind = (dp_kind)(row / ROUTER_NEED_COUNT),
-            .need = row % ROUTER_NEED_COUNT,
-        };
-        for (unsigned size = 0; size <= self->size_count; size++) {
-            request.size_bytes = size == 0 ? 0 : self->size_bounds[size - 1];
-            for (unsigned batch = 0; batch <= self->batch_count; batch++) {
-                request.batch_size = batch == 0 ? 0 : (uint32_t)self->batch_bounds[batch - 1];
-                *route++ = route_make(rules, rule_count, facts, &request);
-            }
-        }
-        row_flatten(&self->rows[row], (size_t)(route - self->rows[row].routes));
-    }
-}
-
-dp_status router_create(const dp_route_rule *rules, size_t rule_count, const router_facts *facts,
-                        router *out)
+dp_status router_init(const dp_route_rule *rules, size_t rule_count, const router_facts *facts,
+                      router *out)
 {
     if (rule_count == 0 || rule_count > ROUTER_RULES_MAX)
         return DP_ERR_INVALID;
@@ -145,33 +107,7 @@ dp_status router_create(const dp_route_rule *rules, size_t rule_count, const rou
         if (!rule_is_valid(&rules[i]))
             return DP_ERR_INVALID;
     }
-    router self = {0};
-    self.size_bounds = os_calloc(2 * rule_count, sizeof *self.size_bounds);
-    self.batch_bounds = os_calloc(rule_count, sizeof *self.batch_bounds);
-    if (self.size_bounds == NULL || self.batch_bounds == NULL)
-        goto no_memory;
-    bounds_collect(&self, rules, rule_count);
-    /* One allocation, whose start is the first row. */
-    size_t row_entries = (size_t)(self.size_count + 1) * (self.batch_count + 1);
-    size_t row_count = sizeof self.rows / sizeof self.rows[0];
-    router_route *routes = os_calloc(row_count * row_entries, sizeof *routes);
-    if (routes == NULL)
-        goto no_memory;
-    for (size_t row = 0; row < row_count; row++)
-        self.rows[row].routes = routes + row * row_entries;
-    routes_fill(&self, rules, rule_count, facts);
-    *out = self;
+    *out = (router){.rule_count = rule_count, .facts = *facts};
+    memcpy(out->rules, rules, rule_count * sizeof *rules);
     return DP_OK;
-
-no_memory:
-    router_destroy(&self);
-    return DP_ERR_NOMEM;
-}
-
-void router_destroy(router *self)
-{
-    os_free(self->rows[0].routes);
-    os_free(self->size_bounds);
-    os_free(self->batch_bounds);
-    *self = (router){0};
 }

@@ -2,14 +2,12 @@
 /*
  * Rung 3: which tiers a request may come from, in order.
  *
- * The rules are compiled when the pool is made: the sizes and batch sizes at which any rule begins
- * or ends cut both axes into intervals, and within one interval every request of a kind and a need
- * has the same answer.  So the answer is an entry of a table, and where a kind's answer
- * depends on neither (with the shipped rules: all but surfaces) finding it takes one load.  Tiers
- * that are absent, that cannot hand out memory, or that lack a DP_NEED_* bit are left out when the
- * table is made.
+ * The rules are read one after the other; the first that matches decides.  Tiers that are absent,
+ * that cannot hand out memory, or that lack a DP_NEED_* bit are left out of its answer.  That is
+ * cheap enough for the long way through dp_get(); for the short one the pool asks once, when it is
+ * made, for every row and size class whose answer does not depend on anything else.
  *
- * Immutable after router_create(), hence thread safe.
+ * Immutable after router_init(), hence thread safe.  No memory of its own.
  */
 #ifndef DP_POOL_ROUTER_H
 #define DP_POOL_ROUTER_H
@@ -20,17 +18,43 @@
 
 #include "pool/os.h"
 
-#define ROUTER_RULES_MAX  64u /* bounds the table: 4 kinds x 4 needs x 129 x 65 entries */
-#define ROUTER_NEED_COUNT 4u
+#define ROUTER_RULES_MAX 64u
+
+/*
+ * A request's kind, priority and need in one small number, two bits each, which a descriptor keeps
+ * and the table of the short way is indexed by.  dp_get() in the public header makes it too.
+ */
+#define ROUTER_ROWS 64u
+
+static inline unsigned router_row(unsigned kind, unsigned priority, unsigned need)
+{
+    return kind | priority << 2 | need << 4;
+}
+
+static inline unsigned router_row_kind(unsigned row)
+{
+    return row & 3u;
+}
+
+static inline unsigned router_row_priority(unsigned row)
+{
+    return row >> 2 & 3u;
+}
+
+static inline unsigned router_row_need(unsigned row)
+{
+    return row >> 4 & 3u;
+}
+
+_Static_assert(DP_KIND_COUNT <= 4 && DP_PRIORITY_COUNT <= 4 && (DP_NEED_HOST | DP_NEED_DEVICE) < 4,
+               "the fields of a row have two bits each");
 
 typedef struct router_route {
     uint8_t tiers[DP_TIER_COUNT]; /* usable ones, in order */
     uint8_t count;
     uint8_t first; /* the rule's first tier, usable or not: any other one is a fallback */
     uint8_t rule;  /* index of the rule, the number of rules when none matches */
-    uint8_t unused;
 } router_route;
-_Static_assert(sizeof(router_route) == 8, "indexing is a shift");
 
 /* DP_TIER_BIT() sets. */
 typedef struct router_facts {
@@ -39,39 +63,23 @@ typedef struct router_facts {
     uint32_t device_visible;
 } router_facts;
 
-/* All requests of one kind and need. */
-typedef struct router_row {
-    router_route only;    /* the answer, where sizes and batches make no difference */
-    bool is_flat;         /* they make none */
-    router_route *routes; /* [size interval][batch interval] */
-} router_row;
-
 typedef struct router {
-    router_row rows[DP_KIND_COUNT * ROUTER_NEED_COUNT];
-    size_t *size_bounds; /* rising; interval i ends before size_bounds[i] */
-    size_t *batch_bounds;
-    unsigned size_count; /* of bounds */
-    unsigned batch_count;
+    dp_route_rule rules[ROUTER_RULES_MAX];
+    size_t rule_count;
+    router_facts facts;
 } router;
 
-/* Compiles the rules.  DP_ERR_INVALID: a rule out of range, none, or too many.  DP_ERR_NOMEM. */
-dp_status router_create(const dp_route_rule *rules, size_t rule_count, const router_facts *facts,
-                        router *out);
-void router_destroy(router *self);
+/* Copies the rules.  DP_ERR_INVALID: a rule out of range, none, or too many. */
+dp_status router_init(const dp_route_rule *rules, size_t rule_count, const router_facts *facts,
+                      router *out);
 
-/* The request must have been validated. */
-static inline const router_route *router_find(const router *self, const dp_request *request)
-{
-    const router_row *row = &self->rows[(size_t)request->kind * ROUTER_NEED_COUNT + request->need];
-    if (DP_LIKELY(row->is_flat))
-        return &row->only;
-    unsigned size = 0;
-    unsigned batch = 0;
-    while (size < self->size_count && request->size_bytes >= self->size_bounds[size])
-        size++;
-    while (batch < self->batch_count && request->batch_size >= self->batch_bounds[batch])
-        batch++;
-    return &row->routes[size * (self->batch_count + 1) + batch];
-}
+/* The answer to a request that has been validated. */
+router_route router_find(const router *self, const dp_request *request);
+
+/*
+ * Whether all requests of a row, of size_bytes_min to size_bytes_max, with no batch and no tenant,
+ * get the same answer.
+ */
+bool router_is_flat(const router *self, size_t size_bytes_min, size_t size_bytes_max);
 
 #endif

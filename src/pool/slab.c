@@ -46,6 +46,12 @@ dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
     return DP_OK;
 }
 
+void slab_bind(slab *self, const slab_way_back *way_back)
+{
+    DP_ASSERT(self->stats.capacity_bytes == 0);
+    self->way_back = *way_back;
+}
+
 size_t slab_alignment_bytes(const slab *self)
 {
     return self->alignment_bytes;
@@ -231,12 +237,13 @@ static unsigned run_units(const slab *self, size_t stride_bytes)
 }
 
 /* A run with nothing taken; descriptors are written when their block is first taken. */
-static slab_run *run_alloc(unsigned size_class, uint32_t total)
+static slab_run *run_alloc(const slab *self, unsigned size_class, uint32_t total)
 {
     slab_run *run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
     if (run == NULL)
         return NULL;
     *run = (slab_run){
+        .pool = self->pool,
         .total = total,
         .stride_bytes = (uint32_t)size_class_bytes(size_class),
         .size_class = (uint8_t)size_class,
@@ -250,7 +257,7 @@ static dp_status run_create(slab *self, unsigned size_class, slab_run **out)
 {
     size_t stride = size_class_bytes(size_class);
     unsigned units = run_units(self, stride);
-    slab_run *run = run_alloc(size_class, (uint32_t)(units * self->unit_bytes / stride));
+    slab_run *run = run_alloc(self, size_class, (uint32_t)(units * self->unit_bytes / stride));
     if (run == NULL)
         return DP_ERR_NOMEM;
     unsigned at = 0;
@@ -285,7 +292,7 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
             return DP_OK;
         }
     }
-    slab_run *run = run_alloc(size_class, 1);
+    slab_run *run = run_alloc(self, size_class, 1);
     if (run == NULL)
         return DP_ERR_NOMEM;
     size_t bytes = os_align_up(size_class_bytes(size_class), HUGE_ROUND_BYTES);
@@ -326,14 +333,17 @@ static dp_buf *buf_construct(const slab *self, slab_run *run, uint32_t index)
     const tier_region *memory = &run->region->memory;
     size_t offset = run->offset_bytes + (size_t)index * run->stride_bytes;
     dp_buf *buf = &run_bufs(run)[index];
+    uint16_t magazine = (uint16_t)(self->way_back.magazine_first + run->size_class);
     *buf = (dp_buf){
-        .capacity_bytes = run->stride_bytes,
-        .size_class = run->size_class,
+        .magazine = magazine,
+        .magazine_bytes = (uint32_t)magazine * self->way_back.magazine_bytes,
+        .slot = self->way_back.slot,
+        .flags = run->touched ? 0 : BUF_FRESH,
         .tier = (uint8_t)self->tier->info.id,
-        .flags = run->touched ? BUF_USED : 0,
+        .size_class = run->size_class,
+        .capacity_bytes = run->stride_bytes,
         .host = memory->host == NULL ? NULL : (char *)memory->host + offset,
         .device = memory->device == 0 ? 0 : memory->device + offset,
-        .pool = self->pool,
         .run = run,
     };
     return buf;
@@ -350,12 +360,11 @@ static dp_buf *run_take(const slab *self, slab_run *run)
     return buf;
 }
 
-dp_status slab_get(slab *self, unsigned size_class, unsigned want, dp_buf **chain, unsigned *got)
+dp_status slab_get(slab *self, unsigned size_class, unsigned want, dp_buf *blocks[], unsigned *got)
 {
     size_t block_bytes = size_class_bytes(size_class);
     DP_ASSERT(want > 0 && block_bytes % self->alignment_bytes == 0);
     list_node *partial = &self->partial[size_class];
-    dp_buf *head = NULL;
     unsigned count = 0;
     dp_status status = DP_OK;
     os_lock(&self->lock);
@@ -371,12 +380,8 @@ dp_status slab_get(slab *self, unsigned size_class, unsigned want, dp_buf **chai
             status = huge_create(self, size_class, &run);
         if (run == NULL)
             break;
-        while (count < want && run_has_block(run)) {
-            dp_buf *buf = run_take(self, run);
-            buf->next = head;
-            head = buf;
-            count++;
-        }
+        while (count < want && run_has_block(run))
+            blocks[count++] = run_take(self, run);
         if (!run_has_block(run))
             list_remove(&run->link);
     }
@@ -384,30 +389,31 @@ dp_status slab_get(slab *self, unsigned size_class, unsigned want, dp_buf **chai
     os_unlock(&self->lock);
     if (count == 0)
         return status;
-    *chain = head;
     *got = count;
     return DP_OK;
 }
 
-void slab_put(slab *self, dp_buf *chain)
+static void block_put(slab *self, dp_buf *buf)
+{
+    slab_run *run = buf->run;
+    DP_ASSERT((buf->flags & BUF_REST) == 0); /* put twice */
+    DP_ASSERT(run->free_count < run->fresh);
+    buf->flags |= BUF_REST;
+    if (run->unit_bits != 0 && !run_has_block(run))
+        list_push_front(&self->partial[run->size_class], &run->link);
+    buf->next = run->free;
+    run->free = buf;
+    run->free_count++;
+    self->stats.live_blocks--;
+    if (run->free_count == run->fresh)
+        run_end(self, run);
+}
+
+void slab_put(slab *self, dp_buf *const blocks[], unsigned count)
 {
     os_lock(&self->lock);
-    while (chain != NULL) {
-        dp_buf *buf = chain;
-        slab_run *run = buf->run;
-        chain = buf->next;
-        DP_ASSERT((buf->flags & BUF_REST) == 0); /* put twice */
-        DP_ASSERT(run->free_count < run->fresh);
-        buf->flags |= BUF_REST;
-        if (run->unit_bits != 0 && !run_has_block(run))
-            list_push_front(&self->partial[run->size_class], &run->link);
-        buf->next = run->free;
-        run->free = buf;
-        run->free_count++;
-        self->stats.live_blocks--;
-        if (run->free_count == run->fresh)
-            run_end(self, run);
-    }
+    for (unsigned i = 0; i < count; i++)
+        block_put(self, blocks[i]);
     os_unlock(&self->lock);
 }
 
@@ -427,6 +433,11 @@ void slab_destroy(slab *self)
     DP_ASSERT(self->stats.capacity_bytes == 0);
     os_mutex_destroy(&self->lock);
     os_free(self);
+}
+
+dp_pool *slab_pool_of(const dp_buf *buf)
+{
+    return buf->run->pool;
 }
 
 const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes)

@@ -37,39 +37,44 @@
 #define SLAB_HUGE_KEPT_MAX       8u
 #define SLAB_HUGE_KEPT_BYTES_MAX ((size_t)64 << 20)
 
-/* Bits of dp_buf.flags. */
-#define BUF_USED 1u /* has been handed to a caller before */
-#define BUF_WRAP 2u /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK 4u /* seen by the walker */
-#define BUF_REST 8u /* on its run's free chain */
+/*
+ * Bits of dp_buf.flags.  A block whose flags are 0 takes the short way through get and put; any bit
+ * sends it the long way, where what the bit means is seen to.
+ */
+#define BUF_FRESH 1u /* has never been handed to a caller */
+#define BUF_WRAP  2u /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK  4u /* seen by the walker */
+#define BUF_REST  8u /* on its run's free chain */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
 
 /*
  * One block.  Exactly one cache line, so that two threads with neighbouring blocks do not share
- * one.  While the block is free, `next` links it into a chain (a slab's free list or a magazine);
- * the head of a chain that rests in a depot also uses `chain_next` and `chain_count`.
+ * one.  What is atomic may be read by others than the holder: they see some recent value.
  */
 struct dp_buf {
     _Atomic uint32_t references; /* 0 exactly while the block is free */
-    union {
-        uint32_t size_bytes;  /* held: bytes in use */
-        uint32_t chain_count; /* free, head of a chain in a depot: blocks in the chain */
-    };
-    uint32_t capacity_bytes;
-    uint8_t size_class;
-    uint8_t tier;
-    uint8_t kind;
-    uint8_t flags;
+    uint32_t size_bytes;         /* held: bytes in use */
     void *host;
+    uint32_t magazine_bytes; /* where in a thread's set its magazine lies */
+    uint8_t slot;            /* of the layer, where a thread finds its set */
+    uint8_t flags;
+    _Atomic uint8_t row; /* held: kind, need and priority, see router.h */
+    uint8_t tier;
+    uint32_t capacity_bytes;
+    _Atomic uint32_t epoch; /* held: the pool's epoch at the get */
     uint64_t device;
-    dp_pool *pool;
     slab_run *run; /* NULL for a wrapped one */
-    dp_buf *next;
-    dp_buf *chain_next;
+    union {
+        dp_buf *next;         /* on its run's free chain */
+        _Atomic(void *) site; /* held: where it was got, a return address */
+    };
+    uint16_t magazine; /* the same as an index, which names tier and class */
+    uint8_t size_class;
+    uint8_t unused[5];
 };
-_Static_assert(sizeof(dp_buf) == 64, "a descriptor is one cache line");
+_Static_assert(sizeof(void *) != 8 || sizeof(dp_buf) == 64, "a descriptor is one cache line");
 
 typedef struct slab slab;
 
@@ -80,9 +85,22 @@ typedef struct slab_stats {
     uint64_t live_blocks;    /* out: held or in a magazine */
 } slab_stats;
 
-/* `tier` is borrowed and outlives the slab; `pool` is what the descriptors will say.
- * DP_ERR_NOMEM. */
+/* `tier` is borrowed and outlives the slab; `pool` is what slab_pool_of() will say.  DP_ERR_NOMEM.
+ */
 dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out);
+
+/*
+ * What the descriptors will say of their way back: the layer's slot, and which of a set's
+ * magazines, of so many bytes each, is this tier's first.  Before the first slab_get().
+ */
+typedef struct slab_way_back {
+    uint8_t slot;
+    uint16_t magazine_first;
+    uint16_t magazine_bytes;
+} slab_way_back;
+
+void slab_bind(slab *slab, const slab_way_back *way_back);
+
 /* Gives every region back to the tier.  Asserts that no block is out.  NULL is fine. */
 void slab_destroy(slab *slab);
 
@@ -91,17 +109,20 @@ void slab_destroy(slab *slab);
 size_t slab_alignment_bytes(const slab *slab);
 
 /*
- * Takes 1 .. want blocks of one class, chained by `next`, NULL at the end; *got gets their number.
- * Fewer than wanted is no failure.  Fails as the tier does (DP_ERR_NOMEM, DP_ERR_QUOTA,
- * DP_ERR_DEVICE, DP_ERR_UNSUPPORTED), or with DP_ERR_NOMEM for want of bookkeeping.
+ * Takes 1 .. want blocks of one class into blocks[]; *got gets their number.  Fewer than wanted is
+ * no failure.  Fails as the tier does (DP_ERR_NOMEM, DP_ERR_QUOTA, DP_ERR_DEVICE,
+ * DP_ERR_UNSUPPORTED), or with DP_ERR_NOMEM for want of bookkeeping.
  */
-dp_status slab_get(slab *slab, unsigned size_class, unsigned want, dp_buf **chain, unsigned *got);
+dp_status slab_get(slab *slab, unsigned size_class, unsigned want, dp_buf *blocks[], unsigned *got);
 
-/* Takes back a chain of blocks of any classes of this slab.  Cannot fail. */
-void slab_put(slab *slab, dp_buf *chain);
+/* Takes back `count` blocks of any classes of this slab.  Cannot fail. */
+void slab_put(slab *slab, dp_buf *const blocks[], unsigned count);
 
 /* Gives every region that holds no block back to the tier, kept ones too. */
 void slab_trim(slab *slab);
+
+/* The pool that a block belongs to; not for a wrapped one. */
+dp_pool *slab_pool_of(const dp_buf *buf);
 
 /* The block's place in the tier, for copies. */
 const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);

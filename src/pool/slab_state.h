@@ -30,6 +30,7 @@ struct slab_run {
     list_node link;        /* in slab.partial[size_class] while it has a block to give */
     list_node region_link; /* in region->runs */
     slab_region *region;
+    dp_pool *pool;
     dp_buf *free; /* chain of blocks that came back */
     uint32_t free_count;
     uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
@@ -46,6 +47,7 @@ struct slab {
     pthread_mutex_t lock;
     dp_tier *tier;
     dp_pool *pool;
+    slab_way_back way_back;
     size_t alignment_bytes;
     size_t region_bytes;
     size_t unit_bytes;

@@ -21,7 +21,7 @@ const char *dp_family_name(dp_family family)
     return (unsigned)family < DP_FAMILY_COUNT ? family_names[family] : "unknown";
 }
 
-static void add_tier(dp_tier_stats *tier, const magazine *magazines)
+static void add_tier(dp_stats *stats, dp_tier_stats *tier, const magazine *magazines)
 {
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
         uint64_t puts = stats_load(&magazines[i].puts);
@@ -30,6 +30,7 @@ static void add_tier(dp_tier_stats *tier, const magazine *magazines)
             continue;
         uint64_t fresh = stats_load(&magazines[i].fresh);
         dp_family family = size_class_family(i);
+        stats->fallbacks += stats_load(&magazines[i].fallbacks);
         tier->gets[family] += gets;
         tier->puts[family] += puts;
         tier->fresh += fresh;
@@ -43,11 +44,11 @@ static void add_set(void *user, const magazine_set *set)
 {
     dp_stats *stats = user;
     for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        add_tier(&stats->tiers[tier], set->magazines[tier]);
+        if (set->layer->first[tier] != 0)
+            add_tier(stats, &stats->tiers[tier], &set->magazines[set->layer->first[tier]]);
         stats->tiers[tier].failed += stats_load(&set->counters.failed[tier]);
     }
     stats->gets_failed += stats_load(&set->counters.gets_failed);
-    stats->fallbacks += stats_load(&set->counters.fallbacks);
     stats->bytes_copied += stats_load(&set->counters.bytes_copied);
 }
 

@@ -18,7 +18,6 @@
 /* The counters of a thread that are not a magazine's. */
 typedef struct stats_counters {
     _Atomic uint64_t gets_failed;
-    _Atomic uint64_t fallbacks;
     _Atomic uint64_t bytes_copied;
     _Atomic uint64_t failed[DP_TIER_COUNT];
 } stats_counters;

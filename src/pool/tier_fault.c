@@ -2,9 +2,10 @@
 /*
  * A tier around another tier whose n-th call fails, then every k-th after it; for tests.
  *
- * Counted are the calls that can fail for want of memory or by a broken device: region_get, copies
- * and commits, these by the object, in one count over all threads.  The failed call never reaches
- * the inner tier, so a failure leaves it as it was.  Everything else is forwarded, facts included.
+ * Counted are the calls that can fail for want of memory or by a broken device: region_get, copies,
+ * advice and commits, these by the object, in one count over all threads.  The failed call never
+ * reaches the inner tier, so a failure leaves it as it was.  Everything else is forwarded, facts
+ * included.
  */
 #include <stdatomic.h>
 
@@ -71,6 +72,22 @@ static dp_status fault_read(dp_tier *tier, uint64_t device, void *to, size_t siz
     return self->inner->ops->copy->read(self->inner, device, to, size_bytes);
 }
 
+static dp_status fault_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice)
+{
+    fault_tier *self = fault_of(tier);
+    return fails_now(self) ? DP_ERR_DEVICE : tier_advise(self->inner, device, size_bytes, advice);
+}
+
+static dp_status fault_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                                uint64_t stream)
+{
+    fault_tier *self = fault_of(tier);
+    if (fails_now(self)) {
+        return DP_ERR_DEVICE;
+    }
+    return tier_prefetch(self->inner, device, size_bytes, where, stream);
+}
+
 /* Every object of a batch counts; those before and behind a failed one go on in batches. */
 static void fault_commit(dp_tier *tier, tier_item *items, size_t count)
 {
@@ -128,6 +145,11 @@ static bool fault_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *
 
 static const tier_copy_ops FAULT_COPY_OPS = {.write = fault_write, .read = fault_read};
 
+static const tier_advice_ops FAULT_ADVICE_OPS = {
+    .advise = fault_advise,
+    .prefetch = fault_prefetch,
+};
+
 static const tier_store_ops FAULT_STORE_OPS = {
     .commit = fault_commit,
     .find = fault_find,
@@ -146,6 +168,7 @@ static const tier_ops FAULT_OPS = {
     .region_put = fault_region_put,
     .copy = &FAULT_COPY_OPS,
     .store = &FAULT_STORE_OPS,
+    .advice = &FAULT_ADVICE_OPS,
 };
 
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out)

@@ -90,6 +90,17 @@ static dp_status limit_read(dp_tier *tier, uint64_t device, void *to, size_t siz
     return inner->ops->copy->read(inner, device, to, size_bytes);
 }
 
+static dp_status limit_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice)
+{
+    return tier_advise(limit_of(tier)->inner, device, size_bytes, advice);
+}
+
+static dp_status limit_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                                uint64_t stream)
+{
+    return tier_prefetch(limit_of(tier)->inner, device, size_bytes, where, stream);
+}
+
 /* Commits what was booked, and gives the booking of what failed back. */
 static void commit_booked(limit_tier *self, tier_item *items, size_t count)
 {
@@ -165,6 +176,11 @@ static bool limit_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *
 
 static const tier_copy_ops LIMIT_COPY_OPS = {.write = limit_write, .read = limit_read};
 
+static const tier_advice_ops LIMIT_ADVICE_OPS = {
+    .advise = limit_advise,
+    .prefetch = limit_prefetch,
+};
+
 static const tier_store_ops LIMIT_STORE_OPS = {
     .commit = limit_commit,
     .find = limit_find,
@@ -183,6 +199,7 @@ static const tier_ops LIMIT_OPS = {
     .region_put = limit_region_put,
     .copy = &LIMIT_COPY_OPS,
     .store = &LIMIT_STORE_OPS,
+    .advice = &LIMIT_ADVICE_OPS,
 };
 
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out)

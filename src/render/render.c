@@ -146,21 +146,29 @@ dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_ren
     return DP_OK;
 }
 
-void dp_render_destroy(dp_render *render)
+void dp_render_stop(dp_render *render)
 {
     queue_job job;
 
+    if (render == NULL || render->queue == NULL) {
+        return;
+    }
+    render_queue_close(render->queue);
+    while (render->thread_count > 0) {
+        pthread_join(render->threads[--render->thread_count], NULL);
+    }
+    while (render_queue_drain(render->queue, &job)) {
+        finish(render, &job, DP_ERR_CLOSED, dp_status_message(DP_ERR_CLOSED), NULL);
+    }
+}
+
+void dp_render_destroy(dp_render *render)
+{
     if (render == NULL) {
         return;
     }
+    dp_render_stop(render);
     if (render->queue != NULL) {
-        render_queue_close(render->queue);
-        for (unsigned i = 0; i < render->thread_count; i++) {
-            pthread_join(render->threads[i], NULL);
-        }
-        while (render_queue_drain(render->queue, &job)) {
-            finish(render, &job, DP_ERR_CLOSED, dp_status_message(DP_ERR_CLOSED), NULL);
-        }
         render_queue_destroy(render->queue);
     }
     close_backends(render);

@@ -59,7 +59,7 @@ typedef struct dp_render_result {
 } dp_render_result;
 
 /*
- * Called once for each accepted job, on a worker thread (or in dp_render_destroy() for jobs never
+ * Called once for each accepted job, on a worker thread (or in dp_render_stop() for jobs never
  * begun, with DP_ERR_CLOSED).  `result` is NULL unless status is DP_OK; `message` is a clause for
  * the sender ("30000 x 30000 pixels, at most 40000000 are taken").  Both die with the call, but for
  * the reference in result->picture, which the callee owns.
@@ -85,7 +85,13 @@ typedef struct dp_render_stats {
 /* Starts the workers.  DP_ERR_UNSUPPORTED: backend cuda asked for and not there. */
 dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_render **out);
 
-/* Ends the job in each worker, fails the waiting ones with DP_ERR_CLOSED, joins.  NULL is fine. */
+/*
+ * Ends the job in each worker, fails the waiting ones with DP_ERR_CLOSED, joins.  From then on jobs
+ * are refused with DP_ERR_CLOSED and the figures stand still, so that whoever may still submit or
+ * ask can be stopped after it.  Twice is fine, and so is NULL; by one thread at a time.
+ */
+void dp_render_stop(dp_render *render);
+/* Stops, and frees.  NULL is fine. */
 void dp_render_destroy(dp_render *render);
 
 /*

@@ -5,8 +5,12 @@
  *     on_request -> (body) -> handler -> answer -> on_writable until written
  *
  * One answer at a time is written from pooled or static bytes, without a copy; the request owns the
- * reference until the last byte is gone.  A request that is refused before its body was read is
- * answered and the connection closed behind the answer.
+ * reference until the last byte is gone.
+ *
+ * A request that is refused before its body was read is answered at once and the connection closed
+ * behind the answer, but not while bytes are still coming: a close with unread bytes is a reset,
+ * and a reset makes most clients throw the answer away.  So only the sending side is shut, and the
+ * rest is read and discarded, no further than LINGER_* allow.
  */
 #include "server/server.h"
 
@@ -14,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "pool/os.h"
 #include "server/assets.h"
@@ -29,6 +34,16 @@
 #define PHOTO_WIDTH            480u
 #define PHOTO_HEIGHT           270u
 #define MESSAGE_BODY_BYTES_MAX PROTOCOL_FRAME_BYTES_MAX
+
+/*
+ * What is discarded of a refused body.  32 MiB is four times the largest upload taken by default:
+ * a photo sent in good faith fits, and a client that pours more than that gets its reset.  Nothing
+ * is kept of it, so that what a refused client can hold is one descriptor for ten seconds, less
+ * than with a slow upload that is accepted.
+ */
+#define LINGER_BYTES_MAX (32u << 20)
+#define LINGER_IDLE_US   (2 * LWS_US_PER_SEC)
+#define LINGER_NS_MAX    10000000000u
 
 static const char page_policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -58,6 +73,45 @@ static bool put_header(struct lws *wsi, header_space *space, const char *name, c
                                 (int)strlen(value), &space->at, space->end) == 0;
 }
 
+/* Whether libwebsockets goes on to read a body of this request when it is not closed. */
+static bool body_follows(struct lws *wsi)
+{
+    char value[24];
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) == 0) {
+        return false;
+    }
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0) {
+        return true; /* it may come in chunks */
+    }
+    return lws_hdr_copy(wsi, value, sizeof value, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+           strtoll(value, NULL, 10) > 0;
+}
+
+/* The answer is out: the client sees its end now, and may send the rest into the void. */
+static int linger_begin(struct lws *wsi, http_session *http)
+{
+    if (!body_follows(wsi) || lws_partial_buffered(wsi) != 0 ||
+        shutdown(lws_get_socket_fd(wsi), SHUT_WR) != 0) {
+        return -1;
+    }
+    http->lingering = true;
+    http->linger_bytes = 0;
+    http->linger_until_ns = os_clock_ns() + LINGER_NS_MAX;
+    lws_set_timer_usecs(wsi, LINGER_IDLE_US);
+    return 0;
+}
+
+/* Counts bytes that were thrown away; closes when it was enough. */
+static int linger_more(struct lws *wsi, http_session *http, size_t size_bytes)
+{
+    http->linger_bytes += size_bytes;
+    if (http->linger_bytes > LINGER_BYTES_MAX || os_clock_ns() > http->linger_until_ns) {
+        return -1;
+    }
+    lws_set_timer_usecs(wsi, LINGER_IDLE_US);
+    return 0;
+}
+
 static int on_writable(struct lws *wsi, http_session *http)
 {
     if (!http->answering) {
@@ -79,7 +133,7 @@ static int on_writable(struct lws *wsi, http_session *http)
     http->answer_owner = NULL;
     http->answering = false;
     if (http->close_after) {
-        return -1;
+        return linger_begin(wsi, http);
     }
     return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
 }
@@ -542,10 +596,13 @@ void http_upload_done(server_loop *loop, media_upload *upload)
     upload_free(upload);
 }
 
-static int on_body(http_session *http, const void *in, size_t size_bytes)
+static int on_body(struct lws *wsi, http_session *http, const void *in, size_t size_bytes)
 {
+    if (http->lingering) {
+        return linger_more(wsi, http, size_bytes);
+    }
     if (http->body == NULL) {
-        return 0; /* already answered: the rest is read and thrown away until the close */
+        return 0; /* a GET with a body: nobody asked for it */
     }
     if (size_bytes > http->body_expected - http->body_bytes) {
         return -1;
@@ -557,6 +614,9 @@ static int on_body(http_session *http, const void *in, size_t size_bytes)
 
 static int on_body_complete(server_loop *loop, struct lws *wsi, http_session *http)
 {
+    if (http->lingering) {
+        return -1;
+    }
     switch (http->route) {
     case HTTP_ROUTE_MESSAGES:
         return publish_message(loop, wsi, http);
@@ -591,11 +651,13 @@ int http_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
     case LWS_CALLBACK_HTTP:
         return on_request(loop, wsi, http);
     case LWS_CALLBACK_HTTP_BODY:
-        return on_body(http, in, size_bytes);
+        return on_body(wsi, http, in, size_bytes);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         return on_body_complete(loop, wsi, http);
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return on_writable(wsi, http);
+    case LWS_CALLBACK_TIMER: /* nothing came for a while */
+        return http->lingering ? -1 : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         on_closed(http);

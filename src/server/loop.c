@@ -2,9 +2,9 @@
 /*
  * One event loop: a thread, a libwebsockets context, a listener of its own, an inbox.
  *
- * Each loop binds the same port with SO_REUSEPORT, and the kernel spreads the connections; the
- * listener is adopted as a raw descriptor, and what it accepts is adopted as a connection of this
- * context (Debian's libwebsockets has no service threads of its own).
+ * The loops listen on one port, which they share by SO_REUSEPORT, and the kernel spreads the
+ * connections.  The listener is adopted as a raw descriptor, and what it accepts is adopted as a
+ * connection of this context (Debian's libwebsockets has no service threads of its own).
  *
  * Other threads only set flags and link things under inbox_lock, then wake the loop; the loop does
  * all the work in drain_inbox().  A view on the inbox list is freed by this thread alone,
@@ -322,6 +322,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
     case LWS_CALLBACK_HTTP_WRITEABLE:
+    case LWS_CALLBACK_TIMER:
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         return http_callback(loop, wsi, reason, session, in, size_bytes);
@@ -374,6 +375,29 @@ static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     return 0;
 }
 
+static bool set_option(int fd, int name)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, name, &on, sizeof on) == 0;
+}
+
+/*
+ * The loops of one danpoold share the port, two danpoolds must not.  The first loop therefore
+ * listens without SO_REUSEPORT, which the kernel grants to one socket alone, whatever others have
+ * set, and is opened to the loops after it only then.  Linux takes the option from a socket that
+ * listens already (reuseport_add_sock() makes the group when the second socket comes); were it to
+ * refuse, the second loop could not listen and the start would fail, loudly.  SO_REUSEADDR looks
+ * past old connections in TIME_WAIT, never past a listener.
+ */
+static bool listen_shared(int fd, struct sockaddr_in *address, bool first)
+{
+    socklen_t address_bytes = sizeof *address;
+    return set_option(fd, SO_REUSEADDR) && (first || set_option(fd, SO_REUSEPORT)) &&
+           bind(fd, (struct sockaddr *)address, sizeof *address) == 0 &&
+           listen(fd, LISTEN_BACKLOG) == 0 && (!first || set_option(fd, SO_REUSEPORT)) &&
+           getsockname(fd, (struct sockaddr *)address, &address_bytes) == 0;
+}
+
 static dp_status listen_open(server_loop *loop)
 {
     dp_server *server = loop->server;
@@ -384,15 +408,9 @@ static dp_status listen_open(server_loop *loop)
         return DP_ERR_INVALID;
     }
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1;
-    socklen_t address_bytes = sizeof address;
     bool good = fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
                 fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-                setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
-                bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                listen(fd, LISTEN_BACKLOG) == 0 &&
-                getsockname(fd, (struct sockaddr *)&address, &address_bytes) == 0;
+                listen_shared(fd, &address, loop->index == 0);
     if (!good) {
         log_error("cannot listen", "address=%s port=%u reason=\"%s\"",
                   server->config.listen_address, (unsigned)server->port, strerror(errno));
@@ -459,6 +477,21 @@ static void *loop_run(void *user)
     return NULL;
 }
 
+/* Undoes a start that failed half way; what libwebsockets has adopted, it closes itself. */
+static void loop_abandon(server_loop *loop)
+{
+    if (loop->context != NULL) {
+        lws_context_destroy(loop->context);
+    } else if (loop->listen_fd >= 0) {
+        close(loop->listen_fd);
+    }
+    if (loop->spare_fd >= 0) {
+        close(loop->spare_fd);
+    }
+    protocol_parser_destroy(loop->parser);
+    pthread_mutex_destroy(&loop->inbox_lock);
+}
+
 dp_status loop_start(server_loop *loop, dp_server *server, unsigned index)
 {
     *loop = (server_loop){.server = server, .index = index, .listen_fd = -1, .spare_fd = -1};
@@ -474,6 +507,9 @@ dp_status loop_start(server_loop *loop, dp_server *server, unsigned index)
     }
     if (status == DP_OK && pthread_create(&loop->thread, NULL, loop_run, loop) != 0) {
         status = DP_ERR_NOMEM;
+    }
+    if (status != DP_OK) {
+        loop_abandon(loop);
     }
     return status;
 }

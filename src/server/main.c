@@ -160,13 +160,26 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static void set_budgets(const config *settings, size_t budget_bytes_max[DP_TIER_COUNT])
+{
+    budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HUGE] = (size_t)settings->pool_huge_budget_mib << 20;
+    budget_bytes_max[DP_TIER_PINNED] = (size_t)settings->pool_pinned_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HBM] = (size_t)settings->pool_hbm_budget_mib << 20;
+    budget_bytes_max[DP_TIER_MANAGED] = (size_t)settings->pool_managed_budget_mib << 20;
+    budget_bytes_max[DP_TIER_SHM] = (size_t)settings->pool_shm_budget_mib << 20;
+}
+
 static dp_status open_pool(dp_server *server)
 {
     const config *settings = &server->config;
     dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
+    config_error unused;
+    dp_status checked = config_tiers(settings, &pool_config.tiers, &unused);
+    DP_ASSERT(checked == DP_OK); /* config_check() has seen it */
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
-    pool_config.budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    set_budgets(settings, pool_config.budget_bytes_max);
     dp_status status = dp_pool_create(&pool_config, &server->pool);
     if (status != DP_OK) {
         log_error("cannot open the pool", "status=%s pmem_path=\"%s\" reason=\"%s\"",
@@ -265,14 +278,16 @@ static dp_status server_open(dp_server *server)
     return status == DP_OK ? open_loops(server) : status;
 }
 
-/* Renderers first: they answer every upload in flight while the loops still turn. */
+/* The renderers stop first: they answer every upload in flight while the loops still turn.  They
+ * are freed after the loops, which may be asked for their figures or given an upload until then. */
 static void server_close(dp_server *server)
 {
-    dp_render_destroy(server->render);
+    dp_render_stop(server->render);
     for (unsigned i = 0; i < server->loop_count; i++) {
         loop_stop(&server->loops[i]);
     }
     free(server->loops);
+    dp_render_destroy(server->render);
     media_store_destroy(server->media);
     room_table_destroy(server->rooms);
     dp_cache_destroy(server->cache);

@@ -105,6 +105,9 @@ typedef struct http_session {
     size_t answer_bytes;
     dp_buf *answer_owner; /* reference that keeps `answer`, NULL for static bytes */
     bool answering, close_after, head_only;
+    bool lingering; /* refused and answered: the rest of the body is discarded */
+    size_t linger_bytes;
+    uint64_t linger_until_ns;
 } http_session;
 
 /* libwebsockets allocates one of these, zeroed, behind every connection. */

@@ -140,12 +140,15 @@ describe('page', () => {
     for (const page of [mine, theirs]) {
       assert.equal(await page.evaluate(() => window.hacked), undefined, 'the payload is inert');
       assert.equal(await page.locator('.overlay .comment:not(.media) *').count(), 0);
-      assert.equal(await page.locator('#feed li').count(), 3);
+      /* The list is redrawn four times a second, so it may show a comment after the overlay. */
+      await page.waitForFunction(() => document.querySelectorAll('#feed li').length === 3);
     }
+    /* The answer that makes a comment ours may come after the comment. */
     await mine.waitForFunction(
-      () => document.querySelectorAll('.overlay .comment.own').length === 3,
+      () =>
+        document.querySelectorAll('.overlay .comment.own').length === 3 &&
+        document.querySelectorAll('#feed li.own').length === 3,
     );
-    assert.equal(await mine.locator('#feed li.own').count(), 3);
     assert.equal(await theirs.locator('.own').count(), 0, "only the sender's are marked");
     const first = await theirs.locator('.overlay .comment').first().boundingBox();
     await until(async () => {

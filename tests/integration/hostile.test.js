@@ -4,6 +4,7 @@
  * before, and with memory inside a bound.
  */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { daemonFor } from './support/daemon.js';
 import { SVG_DISC } from './support/files.js';
@@ -74,11 +75,70 @@ test('a_body_of_100_mb_is_refused_early_and_not_kept', async (t) => {
       `  ${path}: ${text.split('\r\n')[0] || 'reset'} after ${(sent / 1e6).toFixed(1)} MB, ` +
         `resident ${before.toFixed(0)} -> ${peakMib.toFixed(0)} MiB`,
     );
-    /* Bytes on their way may reset the socket before the answer is read: only who waits gets it. */
+    /* So much is not discarded to the end: a reset may overtake the answer. */
     assert.match(text, /^(HTTP\/1\.[01] 413 |$)/);
     assert.ok(sent < total, 'not all of it was taken');
     assert.ok(peakMib - before < 24 * FACTOR, `${peakMib - before} MiB`);
   }
+  await stillServes(daemon);
+});
+
+test('a_refused_upload_of_20_mb_always_sees_the_answer', async (t) => {
+  const daemon = await daemonFor(t);
+  const body = Buffer.alloc(20 * 1000 * 1000, 0x41);
+  const byFetch = async () => {
+    const response = await daemon.upload('big', body);
+    return [response.status, (await response.json()).error.code];
+  };
+  /* Reads nothing before it has sent all, as a simple client may. */
+  const byHand = async () => {
+    const raw = await RawSocket.open(daemon);
+    raw.socket.pause();
+    raw.socket.write(
+      `POST /v1/rooms/big/media HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    await new Promise((resolve) => {
+      raw.socket.write(body, resolve);
+    });
+    raw.socket.resume();
+    await until(() => raw.closed, 'the end', WAIT_MS);
+    assert.equal(raw.error, undefined);
+    const [, status, code] = /^HTTP\/1\.1 (\d+)[^]*"code":"(\w+)"/.exec(raw.text());
+    return [Number(status), code];
+  };
+  for (let i = 0; i < 20; i++) {
+    assert.deepEqual(await byFetch(), [413, 'too_large'], `fetch, try ${i}`);
+    assert.deepEqual(await byHand(), [413, 'too_large'], `by hand, try ${i}`);
+  }
+  await stillServes(daemon);
+});
+
+test('a_refused_upload_that_stops_or_drips_is_cut_off', async (t) => {
+  const daemon = await daemonFor(t);
+  const descriptors = () => readdirSync(`/proc/${daemon.pid}/fd`).length;
+  const idle = descriptors();
+  const head = 'POST /v1/rooms/big/media HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n';
+  const [silent, dripping] = [await RawSocket.open(daemon), await RawSocket.open(daemon)];
+  const began = Date.now();
+  for (const raw of [silent, dripping]) {
+    /* Otherwise the daemon's half close would end our side too, and with it the question. */
+    raw.socket.allowHalfOpen = true;
+    raw.socket.write(head);
+  }
+  for (const raw of [silent, dripping]) {
+    await until(() => raw.text().includes('}}'), 'the answer', WAIT_MS);
+    assert.match(raw.text(), /^HTTP\/1\.1 413 /);
+  }
+  const drip = setInterval(() => dripping.socket.write('A'), 100);
+  t.after(() => {
+    clearInterval(drip);
+    [silent, dripping].forEach((raw) => raw.destroy());
+  });
+  await until(() => descriptors() === idle + 1, 'the silent one to be hung up on', WAIT_MS);
+  const one = Date.now() - began;
+  assert.equal(dripping.closed, false);
+  await until(() => descriptors() === idle, 'the dripping one to be hung up on', WAIT_MS);
+  console.log(`  hung up on silence after ${one} ms, on drops after ${Date.now() - began} ms`);
   await stillServes(daemon);
 });
 

@@ -4,6 +4,7 @@
  * kill -9, and delivery across event loops.
  */
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Daemon, daemonFor, folderFor } from './support/daemon.js';
 import { png, SVG_DISC } from './support/files.js';
@@ -68,6 +69,77 @@ test('a_stop_is_not_held_up_by_clients_that_do_not_answer', async (t) => {
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
   console.log(`  stopped in ${Date.now() - began} ms`);
   dead.forEach((raw) => raw.destroy());
+});
+
+test('a_second_daemon_on_the_same_port_is_refused', async (t) => {
+  const first = await daemonFor(t, { 'listen.loops': 3 });
+  for (const loops of [1, 3]) {
+    for (const address of ['127.0.0.1', '0.0.0.0']) {
+      const settings = {
+        'listen.port': first.port,
+        'listen.loops': loops,
+        'listen.address': address,
+      };
+      await assert.rejects(Daemon.start(settings), (error) => {
+        assert.match(error.message, /"code":1,/);
+        assert.match(error.message, /msg="cannot listen" .*reason="Address already in use"/);
+        assert.ok(error.message.includes(`port=${first.port} `));
+        return true;
+      });
+    }
+  }
+  const viewer = await Viewer.join(first, 'mine');
+  assert.equal((await viewer.message((await viewer.say({ text: 'hi' })).seq)).text, 'hi');
+});
+
+test('of_daemons_that_start_together_one_gets_the_port', async () => {
+  for (let round = 0; round < 5; round++) {
+    const probe = await Daemon.start();
+    const { port } = probe;
+    assert.equal((await probe.stop()).code, 0);
+    const rivals = await Promise.allSettled(
+      Array.from({ length: 4 }, () => Daemon.start({ 'listen.port': port, 'listen.loops': 2 })),
+    );
+    const serving = rivals.filter((r) => r.status === 'fulfilled').map((r) => r.value);
+    const codes = await Promise.all(serving.map(async (daemon) => (await daemon.stop()).code));
+    assert.deepEqual(codes, [0]);
+  }
+});
+
+test('a_daemon_takes_its_port_back_at_once', async (t) => {
+  let daemon = await daemonFor(t, { 'listen.loops': 2 });
+  const { port } = daemon;
+  for (const end of ['stop', 'kill', 'stop']) {
+    const viewers = await Promise.all(Array.from({ length: 8 }, () => Viewer.join(daemon, 'old')));
+    /* The side that closes first keeps the address in TIME_WAIT, and here that is the daemon. */
+    await daemon[end]();
+    daemon = await daemonFor(t, { 'listen.port': port, 'listen.loops': 2 });
+    assert.equal(daemon.port, port);
+    await Promise.all(viewers.map((viewer) => viewer.ended()));
+  }
+});
+
+test('the_loops_of_one_daemon_share_its_connections', async (t) => {
+  const daemon = await daemonFor(t, { 'listen.loops': 2 });
+  const local = `0100007F:${daemon.port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const listeners = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((columns) => columns[1] === local && columns[3] === '0A');
+  assert.equal(listeners.length, 2);
+  /* How often each thread went to sleep: a loop does so at least once for a connection. */
+  const sleeps = () =>
+    readdirSync(`/proc/${daemon.pid}/task`).map((task) => {
+      const status = readFileSync(`/proc/${daemon.pid}/task/${task}/status`, 'utf8');
+      return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)[1]);
+    });
+  const before = sleeps();
+  for (let i = 0; i < 32; i++) {
+    await Viewer.join(daemon, `shared-${i}`);
+  }
+  const more = sleeps().map((count, i) => count - before[i]);
+  console.log(`  32 viewers, one after another, woke the threads ${more.join(' ')} times`);
+  assert.ok(more.filter((count) => count >= 4).length >= 2);
 });
 
 test('media_survives_kill_9_in_persistent_memory', async (t) => {

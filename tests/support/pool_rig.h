@@ -55,7 +55,7 @@ static inline void pool_rig_close(pool_rig *rig)
 /* NULL where dp_get() fails. */
 static inline dp_buf *rig_get(dp_pool *pool, dp_kind kind, size_t size_bytes)
 {
-    dp_request request = {.size_bytes = size_bytes, .kind = kind};
+    dp_request request = {.size_bytes = size_bytes, .kind = (uint8_t)kind};
     dp_buf *buf = NULL;
     return dp_get(pool, &request, &buf) == DP_OK ? buf : NULL;
 }
