@@ -134,8 +134,8 @@ static void *thread_main(void *user)
     loop_thread *self = user;
     (void)bench_pin((int)self->number);
     (void)pthread_barrier_wait(&self->of->start);
-    uint64_t waited = bench_thread_wait_ns();
     uint64_t start = bench_now_ns();
+    uint64_t waited = bench_thread_wait_ns();
     if (self->of->scheme == NULL) {
         loop_pool(self);
     } else if (self->of->kind == LOOP_HELD) {
@@ -145,14 +145,13 @@ static void *thread_main(void *user)
     } else {
         loop_pair(self);
     }
-    uint64_t end = bench_now_ns();
-    waited = bench_thread_wait_ns() - waited;
-    self->ns = (double)(end - start) - (double)waited;
+    waited = bench_thread_wait_ns() - waited; /* within the clock, so never more than it shows */
+    self->ns = (double)(bench_now_ns() - start - waited);
     return NULL;
 }
 
-/* Nanoseconds an operation, the mean of the threads; negative when a slot had two owners. */
-static double loop_run(loop *of, unsigned threads)
+/* Nanoseconds an operation, the mean of the threads; false when a slot had two owners. */
+static bool loop_run(loop *of, unsigned threads, double *ns_out)
 {
     loop_thread each[CURSOR_THREADS_MAX];
     pthread_t ids[CURSOR_THREADS_MAX];
@@ -161,7 +160,7 @@ static double loop_run(loop *of, unsigned threads)
     for (unsigned i = 0; i < threads; i++) {
         each[i] = (loop_thread){.of = of, .number = i};
         if (pthread_create(&ids[i], NULL, thread_main, &each[i]) != 0) {
-            return -1;
+            return false;
         }
     }
     double ns = 0;
@@ -172,7 +171,8 @@ static double loop_run(loop *of, unsigned threads)
         failed |= each[i].failed;
     }
     (void)pthread_barrier_destroy(&of->start);
-    return failed ? -1 : ns;
+    *ns_out = ns;
+    return !failed;
 }
 
 /* Takes all but a few slots for the whole run, spread evenly: two magazines a thread, and two. */
@@ -187,8 +187,8 @@ static void make_scarce(const cursor_scheme *scheme, cursor_state *state, unsign
     }
 }
 
-static double scheme_run(const cursor_scheme *scheme, loop_kind kind, unsigned threads,
-                         unsigned ops)
+static bool scheme_run(const cursor_scheme *scheme, loop_kind kind, unsigned threads, unsigned ops,
+                       double *ns)
 {
     static loop of;
     of.scheme = scheme;
@@ -196,14 +196,14 @@ static double scheme_run(const cursor_scheme *scheme, loop_kind kind, unsigned t
     of.ops = ops;
     of.state = cursor_create(scheme, threads);
     if (of.state == NULL) {
-        return -1;
+        return false;
     }
     if (kind == LOOP_SCARCE && scheme != &cursor_schemes[CURSOR_RAW]) {
         make_scarce(scheme, of.state, threads);
     }
-    double ns = loop_run(&of, threads);
+    bool ok = loop_run(&of, threads, ns);
     cursor_destroy(of.state);
-    return ns;
+    return ok;
 }
 
 /* --- rows --- */
@@ -228,9 +228,10 @@ static void scheme_row(bench *b, loop_kind kind, unsigned threads)
     memset(values, 0, sizeof values);
     for (int i = 0; i < bench_repeats(b); i++) {
         for (size_t s = 0; s < CURSOR_SCHEMES; s++) {
-            double ns = scheme_run(&cursor_schemes[s], kind, threads, ops);
-            if (ns < 0) {
-                bench_fail(b, "%s: %s gave a slot to two threads", name, cursor_schemes[s].name);
+            double ns = 0;
+            if (!scheme_run(&cursor_schemes[s], kind, threads, ops, &ns)) {
+                bench_fail(b, "%s: %s failed, or gave a slot to two threads", name,
+                           cursor_schemes[s].name);
                 return;
             }
             bench_samples_add(&values[s], ns);
@@ -270,8 +271,8 @@ static void pool_row(bench *b, dp_pool *pool, unsigned threads)
     of.pool = pool;
     of.ops = bench_is_quick(b) ? OPS_QUICK : OPS;
     for (int i = 0; i < bench_repeats(b); i++) {
-        double ns = loop_run(&of, threads);
-        if (ns < 0) {
+        double ns = 0;
+        if (!loop_run(&of, threads, &ns)) {
             bench_fail(b, "%s: the pool could not serve a request", name);
             return;
         }

@@ -59,7 +59,7 @@ static dp_cache_key key_of(uint64_t number)
 static size_t file_bytes_for(const pmem_work *work)
 {
     /* Slot, head, libpmemobj's header and rounding to units and chunks, generously. */
-    return (work->size_bytes + work->size_bytes / 4 + 640) * work->count + FILE_SLACK;
+    return (work->size_bytes + work->size_bytes / 3 + 640) * work->count + FILE_SLACK;
 }
 
 /* --- the pool --- */

@@ -47,8 +47,13 @@ bool pmem_index_open(pmem_index *index, size_t room)
     while (index->slot_count < room * 2) {
         index->slot_count *= 2;
     }
-    index->slots = os_calloc(index->slot_count, sizeof(pmem_node *));
-    return index->slots != NULL && (room == 0 || block_add(index, room));
+    size_t table_bytes = index->slot_count * sizeof(pmem_node *);
+    index->slots = os_calloc(1, table_bytes);
+    if (index->slots == NULL) {
+        return false;
+    }
+    os_pages_prefer_huge(index->slots, table_bytes);
+    return room == 0 || block_add(index, room);
 }
 
 void pmem_index_close(pmem_index *index)

@@ -205,6 +205,7 @@ static dp_status index_load(pmem_tier *self)
     if (state.at == NULL) {
         return DP_ERR_NOMEM;
     }
+    os_pages_prefer_huge(state.at, state.room * sizeof *state.at);
     slots_load(&state);
     dp_status status = DP_ERR_NOMEM;
     if (found_sort(state.at, state.live_count)) {
