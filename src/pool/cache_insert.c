@@ -71,6 +71,9 @@ static void batch_enter(dp_cache *cache, insert_batch *batch)
     }
     os_lock(&cache->lock);
     for (size_t i = 0; i < batch->count; i++) {
+        cache_prefetch(cache, &batch->items[i].key);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
         dp_cache_item *item = &batch->items[i];
         if (made[i] == NULL) {
             continue;

@@ -55,6 +55,8 @@ struct dp_cache {
 
 /* The table (cache_table.c); all under the lock. */
 cache_entry *cache_find(const dp_cache *cache, const dp_cache_key *key);
+/* For who will look for that key soon. */
+void cache_prefetch(const dp_cache *cache, const dp_cache_key *key);
 /* The entry that a lookup may see: not one that is on its way out. */
 cache_entry *cache_find_live(const dp_cache *cache, const dp_cache_key *key);
 void cache_add(dp_cache *cache, cache_entry *entry);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cache's hash table: chains over a power of two of slots, doubled when there are as many
- * entries as slots.  All under the cache's lock.  An entry is freed here and nowhere else while the
+ * The cache's hash table: chains over a power of two of slots, doubled when half of the
+ * slots would be in use.  All under the cache's lock.  An entry is freed here and nowhere else while the
  * cache lives.
  */
 #include "pool/cache_internal.h"
@@ -24,6 +24,11 @@ cache_entry *cache_find(const dp_cache *cache, const dp_cache_key *key)
         entry = entry->hash_next;
     }
     return entry;
+}
+
+void cache_prefetch(const dp_cache *cache, const dp_cache_key *key)
+{
+    __builtin_prefetch(table_slot(cache->slots, cache->slot_count, key), 1);
 }
 
 /* The entry that a lookup may see: not one that is on its way out. */
@@ -56,7 +61,7 @@ static void table_grow(dp_cache *cache)
 
 void cache_add(dp_cache *cache, cache_entry *entry)
 {
-    if (cache->entry_count >= cache->slot_count) {
+    if (cache->entry_count >= cache->slot_count / 2) {
         table_grow(cache);
     }
     cache_entry **slot = table_slot(cache->slots, cache->slot_count, &entry->key);

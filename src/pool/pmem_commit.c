@@ -73,6 +73,12 @@ static void keys_claim(pmem_tier *self, batch *work)
     os_lock(&self->lock);
     self->is_untouched = false;
     for (size_t i = 0; i < work->count; i++) {
+        pmem_index_prefetch_place(&self->index, work->items[i].key->bytes);
+    }
+    for (size_t i = 0; i < work->count; i++) {
+        pmem_index_prefetch_node(&self->index, work->items[i].key->bytes);
+    }
+    for (size_t i = 0; i < work->count; i++) {
         tier_item *item = &work->items[i];
         DP_ASSERT(item->meta_bytes <= DP_CACHE_META_BYTES_MAX);
         work->nodes[i] = NULL;
