@@ -33,7 +33,7 @@
 #include "pool/os.h"
 #include "tier_rig.h"
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define CYCLES 50 /* each takes ten times as long */
 #else
 #define CYCLES 200

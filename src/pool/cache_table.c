@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cache's hash table: chains over a power of two of slots, doubled when half of the
- * slots would be in use.  All under the cache's lock.  An entry is freed here and nowhere else while the
- * cache lives.
+ * The cache's hash table: chains over a power of two of slots, doubled when half of the slots would
+ * be in use.  All under the cache's lock.  An entry is freed here and nowhere else while the cache
+ * lives.
  */
 #include "pool/cache_internal.h"
 
