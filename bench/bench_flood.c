@@ -12,6 +12,7 @@
 
 #define MESSAGES_PER_S 100000u
 #define PEERS          4u
+#define MIB            1048576.0
 
 static const struct peer_kind {
     const char *name;
@@ -22,6 +23,15 @@ static const struct peer_kind {
     {"mimalloc", "libmimalloc.so.2"},
     {"tcmalloc", "libtcmalloc_minimal.so.4"},
 };
+
+enum { ROW_REUSE, ROW_FRAGMENTATION, ROW_RESIDENT, ROW_CALLS, ROW_CPU, ROW_FLAME, ROWS };
+
+static const char *const row_names[ROWS] = {"reuse rate",
+                                            "fragmentation",
+                                            "resident for each byte held",
+                                            "system calls for memory",
+                                            "CPU per 1M messages",
+                                            "flame graph"};
 
 typedef struct run {
     flood_count pool;
@@ -48,40 +58,67 @@ static void row_peer(bench_row *row, const run *r, size_t i, double value)
     }
 }
 
+/* The flood takes a minute: it is left out when --only looks for something else. */
+static bool wants_any(const bench *b)
+{
+    bool any = false;
+    for (size_t i = 0; i < ROWS; i++) {
+        any = any || bench_wants(b, row_names[i]);
+    }
+    return any;
+}
+
+static void emit(bench *b, const bench_row *row)
+{
+    if (bench_wants(b, row->name)) {
+        bench_emit(b, row);
+    }
+}
+
+static double resident_share(const flood_count *count)
+{
+    return count->result.resident_bytes / (count->result.live_bytes + 1.0);
+}
+
 static void emit_memory(bench *b, const run *r)
 {
-    bench_row reuse = row_of(r, "reuse rate", "%", r->pool.result.reuse_percent);
+    bench_row reuse = row_of(r, row_names[ROW_REUSE], "%", r->pool.result.reuse_percent);
     reuse.more_is_better = true;
     reuse.goal = (bench_goal){BENCH_GOAL_VALUE_MIN, 99.0, false};
-    bench_emit(b, &reuse);
+    emit(b, &reuse);
 
     char note[256];
     (void)snprintf(
         note, sizeof note,
-        "%.0f MiB asked for and held, %.0f MiB taken from the system; of the peers, what "
-        "their resident set grew by",
-        r->pool.result.live_bytes / 1048576.0, r->pool.result.taken_bytes / 1048576.0);
-    bench_row fragmentation = row_of(r, "fragmentation", "%", r->pool.result.fragmentation);
+        "%.0f MiB asked for and held, in blocks of %.0f MiB; %.0f MiB taken from the tier",
+        r->pool.result.live_bytes / MIB, r->pool.result.block_bytes / MIB,
+        r->pool.result.taken_bytes / MIB);
+    bench_row fragmentation =
+        row_of(r, row_names[ROW_FRAGMENTATION], "%", r->pool.result.fragmentation);
     fragmentation.note = note;
     fragmentation.goal = (bench_goal){BENCH_GOAL_VALUE_MAX, 12.0, false};
+    emit(b, &fragmentation);
+
+    bench_row resident = row_of(r, row_names[ROW_RESIDENT], "B", resident_share(&r->pool));
+    resident.note = "growth of the process over what is asked for and held, bookkeeping included";
     for (size_t i = 0; i < PEERS; i++) {
-        row_peer(&fragmentation, r, i, r->peers[i].result.fragmentation);
+        row_peer(&resident, r, i, resident_share(&r->peers[i]));
     }
-    bench_emit(b, &fragmentation);
+    emit(b, &resident);
 }
 
 static void emit_calls(bench *b, const run *r)
 {
     if (isnan(r->pool.calls_per_s)) {
-        bench_skip(b, "system calls for memory", "this machine does not let a process be traced");
+        bench_skip(b, row_names[ROW_CALLS], "this machine does not let a process be traced");
         return;
     }
-    bench_row calls = row_of(r, "system calls for memory", "/s", r->pool.calls_per_s);
+    bench_row calls = row_of(r, row_names[ROW_CALLS], "/s", r->pool.calls_per_s);
     calls.goal = (bench_goal){BENCH_GOAL_VALUE_MAX, 100.0, false};
     for (size_t i = 0; i < PEERS; i++) {
         row_peer(&calls, r, i, r->peers[i].calls_per_s);
     }
-    bench_emit(b, &calls);
+    emit(b, &calls);
 }
 
 static double cpu_per_million(const flood_count *count)
@@ -91,24 +128,24 @@ static double cpu_per_million(const flood_count *count)
 
 static void emit_cpu(bench *b, const run *r)
 {
-    bench_row cpu = row_of(r, "CPU per 1M messages", "s", cpu_per_million(&r->pool));
+    bench_row cpu = row_of(r, row_names[ROW_CPU], "s", cpu_per_million(&r->pool));
     for (size_t i = 0; i < PEERS; i++) {
         row_peer(&cpu, r, i, cpu_per_million(&r->peers[i]));
     }
-    bench_emit(b, &cpu);
+    emit(b, &cpu);
 }
 
 static void emit_flame(bench *b, const run *r, const char *path)
 {
     if (!r->pool.flame_written) {
-        bench_skip(b, "flame graph", "perf is not installed or may not profile here");
+        bench_skip(b, row_names[ROW_FLAME], "perf is not installed or may not profile here");
         return;
     }
     char note[256];
     (void)snprintf(note, sizeof note, "written to %s", path);
-    bench_row row = row_of(r, "flame graph", "files", 1);
+    bench_row row = row_of(r, row_names[ROW_FLAME], "files", 1);
     row.note = note;
-    bench_emit(b, &row);
+    emit(b, &row);
 }
 
 int main(int argc, char **argv)
@@ -149,6 +186,9 @@ int main(int argc, char **argv)
     bench *b = bench_open(&config, argc, argv, &status);
     if (b == NULL) {
         return status;
+    }
+    if (!wants_any(b)) {
+        return bench_close(b);
     }
     static run r;
     char why[128];

@@ -372,16 +372,17 @@ static void measure(flood *f, double resident_before, flood_result *out)
     out->messages = f->messages - messages;
     out->batches = f->batches - batches;
     out->live_bytes = (double)atomic_load(&f->live_bytes);
-    out->taken_bytes = resident_bytes() - resident_before;
+    out->resident_bytes = resident_bytes() - resident_before;
     if (f->pool != NULL) {
         dp_stats_read(f->pool, &after);
         const dp_tier_stats *now = &after.tiers[DP_TIER_HOST];
         const dp_tier_stats *then = &before.tiers[DP_TIER_HOST];
         uint64_t gets = sum_of(now->gets) - sum_of(then->gets);
         out->reuse_percent = 100.0 * (double)(now->reused - then->reused) / (double)(gets + !gets);
+        out->block_bytes = (double)now->used_bytes;
         out->taken_bytes = (double)now->capacity_bytes;
+        out->fragmentation = 100.0 * (1.0 - out->live_bytes / (out->taken_bytes + 1.0));
     }
-    out->fragmentation = 100.0 * (1.0 - out->live_bytes / (out->taken_bytes + 1.0));
 }
 
 void flood_work(const flood_config *config, flood_result *out)

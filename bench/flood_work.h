@@ -33,9 +33,11 @@ typedef struct flood_result {
     double cpu_seconds;    /* both threads, less the waiting for the next millisecond */
     double late_ms_worst;  /* how far thread A was behind its pace */
     double reuse_percent;  /* pool only: gets served by memory used before */
-    double fragmentation;  /* percent of what was taken from the system that nobody had asked for */
+    double fragmentation;  /* pool only: percent of taken_bytes that nobody had asked for */
     double live_bytes;     /* asked for and held, at the end */
-    double taken_bytes;    /* pool: capacity of its tiers; malloc: growth of the resident set */
+    double block_bytes;    /* pool only: the same, in blocks */
+    double taken_bytes;    /* pool only: capacity of its tiers */
+    double resident_bytes; /* growth of the resident set since the flood began */
     double waited_percent; /* of the time that a thread was ready but had no core */
 } flood_result;
 

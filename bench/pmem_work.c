@@ -27,7 +27,7 @@
 
 #define ROUNDS      9u
 #define FILE_SLACK  ((size_t)64 << 20)
-#define HOST_BYTES  ((size_t)64 << 20) /* of the cache; older entries go on in pmem alone */
+#define HOST_BYTES  ((size_t)4 << 20) /* of the cache; older entries go on in pmem alone */
 #define PEER_LAYOUT "bench"
 #define PEER_TYPE   7u
 
@@ -378,7 +378,7 @@ static void process_exec(const pmem_work *work, int out)
     (void)snprintf(numbers[0], sizeof numbers[0], "%d", (int)work->kind);
     (void)snprintf(numbers[1], sizeof numbers[1], "%zu", work->size_bytes);
     (void)snprintf(numbers[2], sizeof numbers[2], "%zu", work->count);
-    char program[] = "bench_pool_pmem";
+    char program[] = "bench_pool-pmem";
     char flag[] = PMEM_WORK_FLAG;
     char *path = strdup(work->path);
     char *arguments[] = {program, flag, numbers[0], numbers[1], numbers[2], path, NULL};

@@ -31,6 +31,7 @@ typedef struct wrapped_buf {
     buf_release *release;
     void *user;
     uint64_t cookie;
+    bool writable; /* by its only holder */
 } wrapped_buf;
 
 static dp_pool *pool_of(const dp_buf *buf)
@@ -180,6 +181,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
         .release = args->release,
         .user = args->user,
         .cookie = args->cookie,
+        .writable = args->writable,
     };
     atomic_fetch_add_explicit(&pool->wrapped_live, 1, memory_order_relaxed);
     *out = &self->base;
@@ -312,10 +314,17 @@ static bool range_is_inside(const dp_buf *buf, size_t offset_bytes, size_t size_
     return offset_bytes <= buf->capacity_bytes && size_bytes <= buf->capacity_bytes - offset_bytes;
 }
 
+/* A wrapped block is a stored object served in place, which nobody changes, or a share's, which
+ * another process may be reading unless it is held once. */
+static bool may_write(const dp_buf *buf)
+{
+    return (buf->flags & BUF_WRAP) == 0 ||
+           (((const wrapped_buf *)(const void *)buf)->writable && buf_references(buf) == 1);
+}
+
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
 {
-    /* A wrapped block is a stored object served in place: immutable. */
-    if (!range_is_inside(buf, offset_bytes, size_bytes) || (buf->flags & BUF_WRAP) != 0)
+    if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);

@@ -16,7 +16,7 @@ dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 typedef void buf_release(void *user, uint64_t cookie);
 
 /*
- * Makes a buffer over memory that some tier already holds (a pmem object served in place).
+ * Makes a buffer over memory that is held already (a pmem object served in place, a share's block).
  * The block is not the slab's: `release` gets it back.
  */
 typedef struct buf_wrap_args {
@@ -24,6 +24,7 @@ typedef struct buf_wrap_args {
     dp_kind kind;
     tier_region region;
     size_t size_bytes;
+    bool writable; /* (optional) by its only holder */
     buf_release *release;
     void *user;
     uint64_t cookie;
