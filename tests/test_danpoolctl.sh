@@ -3,9 +3,10 @@
 #
 # danpoolctl as a person meets it: what it prints, what it refuses, and with which exit status.
 #
-# usage: tests/test_danpoolctl.sh DANPOOLCTL
+# usage: tests/test_danpoolctl.sh DANPOOLCTL TRACE_MAKE
 set -euo pipefail
 ctl=$1
+trace_make=$2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failures=0
@@ -44,10 +45,41 @@ expect 2 'takes no argument' tiers all
 expect 0 'tiers tried: .*host' route --kind text --size 100
 expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \
   route --kind svg --size 4096 --batch 8
+expect 0 '^  shipped: . kind = "surface"; batch_min = 8; tiers = \["hbm", "pinned", "host"\]; .$' \
+  route --kind svg --size 4096 --batch 8
+expect 0 '^  host     tried (first|next)$' route --kind svg --size 4096 --batch 8
+expect 0 ', priority high, tenant 7: rule' \
+  route --kind text --size 9 --priority high --tenant 7
+expect 1 '^  host     passed over: kernels cannot see it$' \
+  route --kind other --size 9 --need device
+expect 2 'is none of low, normal, high' route --kind text --size 1 --priority top
 expect 2 'is none of' route --kind dance --size 1
 expect 2 'not a number' route --kind text --size 10x
 expect 2 'not a number' route --kind text --size -1
 expect 2 'needs --kind and --size' route --kind text
+
+cat >"$scratch/routes.conf" <<'EOF'
+pool = {
+  routes = (
+    { kind = "text"; size_max = 100; tiers = ["host"]; },
+    { kind = "surface"; tenant = 5; tiers = ["hbm", "shm"]; }
+  );
+};
+EOF
+printf 'pool = {\n routes = ( { tiers = ["vram"]; } ); };\n' >"$scratch/wrong.conf"
+if ! "$ctl" route --kind text --size 1 -c /dev/null 2>&1 | grep -q 'this build cannot read'; then
+  expect 0 'rule 1 of [0-9]+, tiers tried: host$' \
+    route --kind text --size 100 -c "$scratch/routes.conf"
+  expect 0 '^  .*/routes.conf:3: . kind = "text"; size_max = 100; tiers = \["host"\]; .$' \
+    route --kind text --size 100 -c "$scratch/routes.conf"
+  expect 0 'rule [3-9] of [0-9]+, tiers tried: .*host$' \
+    route --kind text --size 101 -c "$scratch/routes.conf"
+  expect 0 'routes.conf:4: ' \
+    route --kind svg --size 9 --tenant 5 --config "$scratch/routes.conf"
+  expect 1 'wrong.conf:2: pool.routes: there is no tier "vram"' \
+    route --kind svg --size 9 -c "$scratch/wrong.conf"
+  expect 1 'none: No such file' route --kind svg --size 9 -c "$scratch/none"
+fi
 
 expect 2 'two file names' render "$scratch/a.svg" "${box[@]}"
 expect 2 'not a number from 1 to 4096' render a b --width 5000 --height 1
@@ -57,6 +89,26 @@ expect 1 'No such file' render "$scratch/none" "$scratch/out" "${box[@]}"
 expect 1 'is empty' render "$scratch/empty" "$scratch/out" "${box[@]}"
 expect 1 'not a regular file' render "$scratch" "$scratch/out" "${box[@]}"
 expect 1 'not in the format' render "$scratch/text" "$scratch/out" "${box[@]}" --format png
+
+expect 2 'needs one file name' reuse
+expect 2 'usage' reuse --dance x
+expect 1 'cannot be read' reuse "$scratch/none"
+expect 1 'not in the format' reuse "$scratch/text"
+expect 1 'not in the format' trace "$scratch/empty"
+"$trace_make" "$scratch/recording"
+# gets, reused, fresh, held, held bytes, mean size, site: one row a site, and the sum.
+expect 0 '^ +300 +99\.67% +1 +0 +0 +100  trace_make\+0x[0-9a-f]+$' reuse --raw \
+  "$scratch/recording"
+expect 0 '^ +40 +0\.00% +40 +7 +35000 +5000  trace_make\+0x' reuse --raw "$scratch/recording"
+expect 0 '^ +340 +87\.94% +41 +7 +35000 +676  all$' reuse "$scratch/recording"
+if command -v addr2line >/dev/null; then
+  expect 0 '^ +300 .*  take_text at .*/trace_make\.c:[0-9]+' reuse "$scratch/recording"
+  expect 0 '^ +40 .*  take_sticker at .*/trace_make\.c:[0-9]+' reuse "$scratch/recording"
+fi
+head -c -40 "$scratch/recording" >"$scratch/short"
+expect 1 'not in the format' reuse "$scratch/short"
+expect 0 '"traceEvents":' trace "$scratch/recording"
+expect 0 '"name":"get","cat":"host","ph":"X"' trace "$scratch/recording"
 
 if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
   expect 0 'engine +librsvg\+cpu' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \

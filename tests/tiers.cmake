@@ -13,6 +13,10 @@ if(CMOCKA_FOUND)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
+  foreach(unit cache_ladder cache_ladder_faults)
+    dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig danpool)
+  endforeach()
+  dp_test(test_observe LINK dp_tier_rig dp_fake_tier danpool)
   # Long when DP_SOAK is set, which `./x test --soak` does for what is labelled so.
   foreach(unit pmem_crash stress)
     dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c

@@ -17,6 +17,12 @@
 
 #include "pool/pool_state.h"
 
+static const char *const priority_names[DP_PRIORITY_COUNT] = {
+#define PRIORITY_NAME(id, name) [id] = (name),
+    DP_PRIORITY_LIST(PRIORITY_NAME)
+#undef PRIORITY_NAME
+};
+
 static const char *const kind_names[DP_KIND_COUNT] = {
 #define KIND_NAME(id, name) [id] = (name),
     DP_KIND_LIST(KIND_NAME)
@@ -38,6 +44,8 @@ static dp_pool *pool_of(const dp_buf *buf)
 {
     if ((buf->flags & BUF_WRAP) != 0)
         return ((const wrapped_buf *)(const void *)buf)->pool;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_pool_of(buf);
     return slab_pool_of(buf);
 }
 
@@ -51,8 +59,8 @@ dp_pool *buf_pool(const dp_buf *buf)
 dp_status buf_request_check(const dp_request *request)
 {
     bool fits = request->kind < DP_KIND_COUNT && request->priority < DP_PRIORITY_COUNT &&
-                request->need <= (DP_NEED_HOST | DP_NEED_DEVICE) && request->reserved == 0 &&
-                request->size_bytes != 0;
+                request->need <= (DP_NEED_HOST | DP_NEED_DEVICE) &&
+                request->flags <= DP_GET_MOVABLE && request->size_bytes != 0;
     if (!fits)
         return DP_ERR_INVALID;
     return request->size_bytes <= DP_SIZE_BYTES_MAX ? DP_OK : DP_ERR_TOO_LARGE;
@@ -78,12 +86,35 @@ static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
 }
 
+static observed_buf observed(const dp_buf *buf)
+{
+    return (observed_buf){.tier = (dp_tier_id)buf->tier,
+                          .size_class = buf->size_class,
+                          .size_bytes = buf->size_bytes,
+                          .id = (uint64_t)(uintptr_t)buf};
+}
+
+/* A get that went the long way is timed; one that is recorded has its put recorded, too. */
+static void get_observe(dp_pool *pool, dp_buf *buf, uint64_t begun_ns, bool is_fresh)
+{
+    observe_get(&pool->observer,
+                &(observed_get){.buf = observed(buf),
+                                .begun_ns = begun_ns,
+                                .site = atomic_load_explicit(&buf->site, memory_order_relaxed),
+                                .kind = dp_buf_kind(buf),
+                                .fresh = is_fresh});
+    if (observer_is_recording(&pool->observer))
+        buf->flags |= BUF_SEEN;
+}
+
 /*
  * The long way: tries the route's tiers the whole way down.  "Full" outranks other reasons: a
  * caller can wait for memory, but not for a tier that is not there.
  */
 dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
+    uint64_t begun_ns = os_clock_ns();
+    bool is_fresh = false;
     dp_status reason = buf_request_check(request);
     if (reason != DP_OK)
         return reason;
@@ -98,11 +129,15 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
             .tier = tier,
             .size_class = pool_class_of(pool, tier, request->size_bytes),
             .is_fallback = route.tiers[i] != route.first,
+            .is_fresh = &is_fresh,
         };
         dp_status status = magazine_get(layer, &want, &buf);
         if (status == DP_OK) {
             unsigned row = router_row(request->kind, request->priority, request->need);
             buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
+            get_observe(pool, buf, begun_ns, is_fresh);
+            if ((request->flags & DP_GET_MOVABLE) != 0)
+                return movable_wrap(&pool->movables, pool, buf, out);
             *out = buf;
             return DP_OK;
         }
@@ -114,6 +149,32 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
     }
     magazine_count(layer, MAGAZINE_GETS_FAILED, 1);
     return reason;
+}
+
+dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, dp_buf **out)
+{
+    DP_ASSERT((unsigned)tier < DP_TIER_COUNT);
+    dp_status status = buf_request_check(request);
+    if (status == DP_OK && pool->slabs[tier] == NULL)
+        status = DP_ERR_UNSUPPORTED;
+    if (status != DP_OK)
+        return status;
+    uint64_t begun_ns = os_clock_ns();
+    bool is_fresh = false;
+    magazine_want want = {.tier = tier,
+                          .size_class = pool_class_of(pool, tier, request->size_bytes),
+                          .is_fresh = &is_fresh};
+    dp_buf *buf = NULL;
+    status = magazine_get(&pool->magazines, &want, &buf);
+    if (status != DP_OK) {
+        magazine_count(&pool->magazines, MAGAZINE_FAILED + (unsigned)tier, 1);
+        return status == DP_ERR_QUOTA ? DP_ERR_NOMEM : status;
+    }
+    unsigned row = router_row(request->kind, request->priority, request->need);
+    buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
+    get_observe(pool, buf, begun_ns, is_fresh);
+    *out = buf;
+    return DP_OK;
 }
 
 /* Takes from the magazine that the short way's table names, NULL when it has no block. */
@@ -214,8 +275,17 @@ static void buf_recycle(dp_buf *buf)
         wrapped_free(buf);
         return;
     }
+    if ((buf->flags & BUF_MOVE) != 0) {
+        movable_free(buf);
+        return;
+    }
+    dp_pool *pool = slab_pool_of(buf);
+    const observed_buf put = observed(buf);
+    /* A put without its get tells nothing. */
+    observe_put((buf->flags & BUF_SEEN) != 0 ? &pool->observer : NULL, &put);
+    buf->flags = 0;
     OS_POISON(buf->host, buf_host_bytes(buf));
-    magazine_put(&slab_pool_of(buf)->magazines, buf);
+    magazine_put(&pool->magazines, buf);
 }
 
 static __attribute__((noinline)) void put_slowly(dp_buf *buf)
@@ -275,7 +345,7 @@ void dp_buf_set_size(dp_buf *buf, size_t size_bytes)
 
 dp_tier_id dp_buf_tier(const dp_buf *buf)
 {
-    return (dp_tier_id)buf->tier;
+    return (dp_tier_id)atomic_load_explicit(&buf->tier, memory_order_relaxed);
 }
 
 dp_kind dp_buf_kind(const dp_buf *buf)
@@ -296,6 +366,21 @@ dp_kind dp_kind_by_name(const char *name)
             return (dp_kind)kind;
     }
     return DP_KIND_COUNT;
+}
+
+const char *dp_priority_name(dp_priority priority)
+{
+    return (unsigned)priority < DP_PRIORITY_COUNT ? priority_names[priority] : "unknown";
+}
+
+dp_priority dp_priority_by_name(const char *name)
+{
+    DP_ASSERT(name != NULL);
+    for (unsigned priority = 0; priority < DP_PRIORITY_COUNT; priority++) {
+        if (strcmp(name, priority_names[priority]) == 0)
+            return (dp_priority)priority;
+    }
+    return DP_PRIORITY_COUNT;
 }
 
 /* ---- copies ---- */
@@ -326,6 +411,8 @@ dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_
 {
     if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_write(buf, offset_bytes, from, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_status status =
@@ -339,6 +426,8 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
 {
     if (!range_is_inside(buf, offset_bytes, size_bytes))
         return DP_ERR_INVALID;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_read(buf, offset_bytes, to, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_status status =

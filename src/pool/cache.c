@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keyed cache: one table over what is in volatile memory ("host", whatever tier its buffer is
- * in) and what is in the store of the pmem tier.
+ * The keyed cache: one table over what is in volatile memory ("host" in the names below, whatever
+ * tier its buffer is in) and what is in the store of the pmem tier.
  *
- * An entry has a host copy (buf), a stored copy (stored), or both.  It is on cache->host exactly
- * while buf is set and on cache->pmem exactly while stored is, so each list's bytes are what its
- * budget is compared with.
+ * An entry has a volatile copy (buf), a stored copy (stored), or both.  It is on its tier's level
+ * exactly while buf is set and on cache->pmem exactly while stored is, so each list's bytes are
+ * what its budget is compared with.  How copies go from level to level: cache_ladder.c.
  *
  * One lock guards the table, the lists and the counters, and is never held over a call that
  * writes to the store (an msync on an ordinary file).  The thread that makes such a call marks the
@@ -27,9 +27,8 @@
 
 #include "pool/os.h"
 
-#define CACHE_HOST_BYTES_DEFAULT ((size_t)256 << 20)
-#define CACHE_SLOTS_START        1024u
-#define CACHE_ATTEMPTS_MAX       3u
+#define CACHE_SLOTS_START  1024u
+#define CACHE_ATTEMPTS_MAX 3u
 
 /* --- lookup --- */
 
@@ -126,25 +125,34 @@ static dp_status view_open(dp_cache *cache, const dp_cache_key *key, const cache
 static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found *found,
                     dp_priority priority, dp_buf **buf)
 {
-    os_lock(&cache->lock);
-    bool fits = cache_host_fits(cache, priority, found->size_bytes);
-    os_unlock(&cache->lock);
     dp_request request = {.size_bytes = found->size_bytes,
                           .kind = (uint8_t)found->kind,
                           .priority = (uint8_t)priority,
                           .need = DP_NEED_HOST};
+    dp_tier_id tiers[DP_TIER_COUNT];
+    size_t rule;
+    if (dp_pool_route(cache->pool, &request, tiers, &rule) != DP_OK) {
+        return;
+    }
+    os_lock(&cache->lock);
+    bool fits = cache_host_fits(cache, tiers[0], priority, found->size_bytes);
+    os_unlock(&cache->lock);
     dp_buf *copy = NULL;
     if (!fits || dp_get(cache->pool, &request, &copy) != DP_OK) {
         return;
     }
-    if (dp_buf_write(copy, 0, dp_buf_data(*buf), found->size_bytes) != DP_OK) {
+    nvtx_push(NVTX_PROMOTE, NVTX_CATEGORY(dp_buf_tier(copy)), found->size_bytes);
+    dp_status status = dp_buf_write(copy, 0, dp_buf_data(*buf), found->size_bytes);
+    nvtx_pop();
+    if (status != DP_OK) {
         dp_put(copy);
         return;
     }
+    observe_migrate(cache->observer, DP_TIER_PMEM, dp_buf_tier(copy), found->size_bytes);
     os_lock(&cache->lock);
     cache_entry *entry = find_again(cache, key, found);
-    bool attach =
-        entry != NULL && entry->buf == NULL && cache_host_fits(cache, priority, found->size_bytes);
+    bool attach = entry != NULL && entry->buf == NULL &&
+                  cache_host_fits(cache, dp_buf_tier(copy), priority, found->size_bytes);
     if (attach) {
         cache_host_attach(cache, entry, dp_ref(copy));
         cache_view_drop(entry);
@@ -172,7 +180,7 @@ static dp_status lookup_locked(dp_cache *cache, const dp_cache_key *key, cache_f
                            .promote = entry->buf == NULL && entry->view != NULL};
     entry_describe(entry, out);
     if (entry->buf != NULL) {
-        evict_touch(&cache->host, &entry->host_node);
+        cache_host_touch(cache, entry);
     }
     if (entry->stored) {
         evict_touch(&cache->pmem, &entry->pmem_node);
@@ -263,6 +271,11 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
     if (cache == NULL) {
         return DP_ERR_NOMEM;
     }
+    dp_status status = cache_levels_init(cache, config);
+    if (status != DP_OK) {
+        os_free(cache);
+        return status;
+    }
     cache->slot_count = CACHE_SLOTS_START;
     cache->slots = os_calloc(cache->slot_count, sizeof(cache_entry *));
     if (cache->slots == NULL) {
@@ -270,10 +283,8 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
         return DP_ERR_NOMEM;
     }
     cache->pool = pool;
-    cache->host_bytes_max =
-        config->host_bytes_max != 0 ? config->host_bytes_max : CACHE_HOST_BYTES_DEFAULT;
+    cache->observer = pool_observer(pool);
     cache->pmem_bytes_max = config->pmem_bytes_max != 0 ? config->pmem_bytes_max : SIZE_MAX;
-    evict_init(&cache->host);
     evict_init(&cache->pmem);
     os_mutex_init(&cache->lock);
     pthread_cond_init(&cache->idle, NULL);

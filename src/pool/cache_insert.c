@@ -19,7 +19,7 @@ typedef struct insert_batch {
     dp_status written[CACHE_BATCH_MAX];
 } insert_batch;
 
-static dp_status entry_make(const dp_cache *cache, const dp_cache_item *item, cache_entry **out)
+static dp_status entry_make(dp_cache *cache, const dp_cache_item *item, cache_entry **out)
 {
     const dp_cache_entry *given = &item->entry;
     DP_ASSERT(given->meta_bytes <= DP_CACHE_META_BYTES_MAX);
@@ -28,7 +28,7 @@ static dp_status entry_make(const dp_cache *cache, const dp_cache_item *item, ca
     if (size_bytes == 0) {
         return DP_ERR_INVALID;
     }
-    if (size_bytes > cache->host_bytes_max) {
+    if (size_bytes > cache_level_of(cache, dp_buf_tier(given->buf))->bytes_max) {
         return DP_ERR_TOO_LARGE;
     }
     cache_entry *made = os_calloc(1, sizeof *made + given->meta_bytes);
@@ -118,7 +118,8 @@ dp_status dp_cache_insert_many(dp_cache *cache, dp_cache_item *items, size_t cou
         if (batch.commit_count > 0) {
             batch_commit(cache, &batch);
         }
-        cache_host_make_room(cache);
+        unsigned steps_max = CACHE_INSERT_STEPS_MAX * (unsigned)batch.count;
+        (void)cache_host_make_room(cache, steps_max, false);
         for (size_t i = 0; i < batch.count && result == DP_OK; i++) {
             result = batch.items[i].status;
         }

@@ -13,6 +13,8 @@ dp_status dp_buf_advise(dp_buf *buf, dp_advice advice)
     DP_ASSERT(buf != NULL);
     if ((unsigned)advice >= DP_ADVICE_COUNT)
         return DP_ERR_INVALID;
+    if (buf->device == 0) /* a movable one that nobody has mapped, too */
+        return DP_ERR_UNSUPPORTED;
     return tier_advise(buf_pool(buf)->tiers[buf->tier], buf->device, buf->capacity_bytes, advice);
 }
 
@@ -21,6 +23,8 @@ dp_status dp_buf_prefetch(dp_buf *buf, dp_place where, uint64_t stream)
     DP_ASSERT(buf != NULL);
     if ((unsigned)where >= DP_PLACE_COUNT)
         return DP_ERR_INVALID;
+    if (buf->device == 0)
+        return DP_ERR_UNSUPPORTED;
     return tier_prefetch(buf_pool(buf)->tiers[buf->tier], buf->device, buf->size_bytes, where,
                          stream);
 }

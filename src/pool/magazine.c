@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+#include "pool/nvtx_mark.h"
+#include "pool/observe.h"
+
 /* As large as any set; never written, so it takes no memory. */
 static union {
     magazine_set set;
@@ -157,7 +160,7 @@ static dp_status slab_get_one(magazine_layer *layer, magazine *mag, unsigned ind
     return status;
 }
 
-static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
+static dp_status refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
 {
     if (layer->depots[index].capacity == 0)
         return slab_get_one(layer, mag, index, out);
@@ -166,6 +169,18 @@ static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index
         return slab_get_one(layer, mag, index, out);
     if (status == DP_OK)
         *out = magazine_pop(mag);
+    return status;
+}
+
+/* As refill(), and told. */
+static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
+{
+    dp_tier_id tier = depot_tier(layer, index);
+    unsigned size_class = index - layer->first[tier];
+    nvtx_push(NVTX_REFILL, NVTX_CATEGORY(tier), size_class_bytes(size_class));
+    dp_status status = refill(layer, mag, index, out);
+    nvtx_pop();
+    observe_refill(tier, size_class, status);
     return status;
 }
 
@@ -183,14 +198,18 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazin
             bool drained = set_drain(layer, set, tier);
             if (atomic_load_explicit(&layer->depot_bytes[tier], memory_order_relaxed) != 0)
                 drained = depots_drain(layer, tier) || drained;
-            if (drained)
+            if (drained) {
+                observe_reclaim(layer->observer, tier);
                 status = set_refill(layer, mag, index, &buf);
+            }
         }
         if (status != DP_OK)
             return status;
     }
     if (want->is_fallback)
         stats_add(&mag->fallbacks, 1);
+    if (want->is_fresh != NULL)
+        *want->is_fresh = buf->flags != 0;
     if (buf->flags != 0)
         magazine_count_fresh(mag, buf);
     *out = buf;
@@ -266,6 +285,7 @@ static void set_fold(magazine_set *into, const magazine_set *from)
         fold(&into->counters.failed[tier], &from->counters.failed[tier]);
     fold(&into->counters.gets_failed, &from->counters.gets_failed);
     fold(&into->counters.bytes_copied, &from->counters.bytes_copied);
+    fold(&into->counters.bytes_delivered, &from->counters.bytes_delivered);
 }
 
 static magazine_set *set_alloc(magazine_layer *layer)
@@ -371,6 +391,8 @@ static _Atomic uint64_t *counter_of(magazine_set *set, unsigned counter)
         return &set->counters.gets_failed;
     case MAGAZINE_BYTES_COPIED:
         return &set->counters.bytes_copied;
+    case MAGAZINE_BYTES_DELIVERED:
+        return &set->counters.bytes_delivered;
     default:
         DP_ASSERT(counter - MAGAZINE_FAILED < DP_TIER_COUNT);
         return &set->counters.failed[counter - MAGAZINE_FAILED];

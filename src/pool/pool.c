@@ -82,6 +82,22 @@ static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
+/* The outermost wrapper tells the pool's observer what each call did. */
+static dp_status tiers_trace(dp_pool *pool)
+{
+    const tier_trace_sink sink = observer_sink(&pool->observer);
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        pool->tiers[id] = NULL;
+        dp_status status = tier_trace_wrap(inner, &sink, &pool->tiers[id]);
+        if (status != DP_OK)
+            return status;
+    }
+    return DP_OK;
+}
+
 /* ---- making ---- */
 
 static router_facts facts_collect(dp_pool *pool)
@@ -147,12 +163,20 @@ static uint32_t fast_entry(const dp_pool *pool, unsigned row, unsigned size_clas
     return tier == route.first ? entry : entry + POOL_FAST_FALLBACK;
 }
 
-static void fast_fill(dp_pool *pool)
+void pool_fast_open(dp_pool *pool)
 {
     for (unsigned row = 0; row < ROUTER_ROWS; row++) {
         for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
             atomic_store_explicit(&pool->fast[row][i], fast_entry(pool, row, i),
                                   memory_order_relaxed);
+    }
+}
+
+void pool_fast_close(dp_pool *pool)
+{
+    for (unsigned row = 0; row < ROUTER_ROWS; row++) {
+        for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
+            atomic_store_explicit(&pool->fast[row][i], 0, memory_order_relaxed);
     }
 }
 
@@ -172,11 +196,13 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     status = slabs_create(pool, facts.usable);
     if (status == DP_OK)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
+    pool->magazines.observer = &pool->observer;
     if (status != DP_OK) {
         slabs_destroy(pool);
         return status;
     }
-    fast_fill(pool);
+    movable_layer_init(&pool->movables);
+    pool_fast_open(pool);
     stream_release_open(&pool->streams, facts.device_visible != 0);
     return DP_OK;
 }
@@ -185,9 +211,14 @@ static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_poo
 {
     dp_status status = tiers_limit(config, pool);
     if (status == DP_OK)
+        status = observer_init(&pool->observer);
+    if (status == DP_OK)
+        status = tiers_trace(pool);
+    if (status == DP_OK)
         status = pool_build(pool, config);
     if (status != DP_OK) {
         tiers_close(pool->tiers);
+        observer_destroy(&pool->observer);
         os_free(pool);
         return status;
     }
@@ -238,9 +269,11 @@ void dp_pool_destroy(dp_pool *pool)
     stream_release_close(&pool->streams); /* puts what still waits for a stream */
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
+    movable_layer_destroy(&pool->movables);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
+    observer_destroy(&pool->observer);
     os_free(pool);
 }
 
@@ -257,6 +290,19 @@ dp_status dp_pool_tier_info(const dp_pool *pool, dp_tier_id id, dp_tier_info *ou
     if ((unsigned)id >= DP_TIER_COUNT)
         return DP_ERR_INVALID;
     *out = pool->infos[id];
+    return DP_OK;
+}
+
+dp_status dp_route_rules_match(const dp_route_rule *rules, size_t count, const dp_request *request,
+                               size_t *index)
+{
+    dp_status status = buf_request_check(request);
+    if (status != DP_OK)
+        return status;
+    size_t found = router_match(rules, count, request);
+    if (found == count)
+        return DP_ERR_NOT_FOUND;
+    *index = found;
     return DP_OK;
 }
 
@@ -290,10 +336,16 @@ void dp_stats_copied(dp_pool *pool, size_t bytes)
     magazine_count(&pool->magazines, MAGAZINE_BYTES_COPIED, bytes);
 }
 
+void dp_stats_delivered(const dp_buf *buf, size_t bytes)
+{
+    magazine_count(&buf_pool(buf)->magazines, MAGAZINE_BYTES_DELIVERED, bytes);
+}
+
 void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
+    movable_check(&pool->movables);
     stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)

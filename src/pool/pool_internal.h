@@ -12,6 +12,9 @@
 /* The opened tier, NULL when it is absent.  Lives as long as the pool. */
 dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 
+/* Where the pool's slow paths tell what they do; as long as the pool. */
+struct observer *pool_observer(dp_pool *pool);
+
 /* Called when the last reference to a wrapped buffer goes, on the thread that put it. */
 typedef void buf_release(void *user, uint64_t cookie);
 
@@ -34,6 +37,18 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out);
 
 /* The pool that a held buffer belongs to. */
 dp_pool *buf_pool(const dp_buf *buf);
+
+/*
+ * As dp_get(), from that tier and no other, whatever the rules say.  DP_ERR_UNSUPPORTED when it is
+ * absent or hands out no memory.
+ */
+dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, dp_buf **out);
+
+/*
+ * Copies between buffers in any tiers, counted in bytes_copied; from device to device through a
+ * bounded block of host memory.  Both are held by the caller.
+ */
+dp_status buf_copy(dp_buf *to, dp_buf *from, size_t size_bytes);
 
 /* How many references are held; exact only for the only holder.  For evict: 1 = the cache's own. */
 uint32_t buf_references(const dp_buf *buf);

@@ -8,6 +8,8 @@
 #define DP_POOL_POOL_STATE_H
 
 #include "pool/magazine.h"
+#include "pool/movable.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 #include "pool/stream_release.h"
@@ -25,6 +27,7 @@
 
 struct dp_pool {
     magazine_layer magazines;
+    observer observer;
     _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
@@ -32,9 +35,17 @@ struct dp_pool {
     dp_tier_info infos[DP_TIER_COUNT];
     stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
+    movable_layer movables;
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
 };
+
+/*
+ * Lets gets take the short way where the answer stands in the table, or sends every get the long
+ * way, where it can be recorded.  Gets under way are not waited for.
+ */
+void pool_fast_open(dp_pool *pool);
+void pool_fast_close(dp_pool *pool);
 
 /* The class that serves a request in that tier. */
 static inline unsigned pool_class_of(const dp_pool *pool, unsigned tier, size_t size_bytes)

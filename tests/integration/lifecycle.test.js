@@ -4,7 +4,7 @@
  * kill -9, and delivery across event loops.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Daemon, daemonFor, folderFor } from './support/daemon.js';
 import { png, SVG_DISC } from './support/files.js';
@@ -69,6 +69,42 @@ test('a_stop_is_not_held_up_by_clients_that_do_not_answer', async (t) => {
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
   console.log(`  stopped in ${Date.now() - began} ms`);
   dead.forEach((raw) => raw.destroy());
+});
+
+test('the_pool_is_recorded_where_asked_and_the_recording_names_who_got_buffers', async (t) => {
+  const folder = await folderFor(t);
+  const path = `${folder}/pool.trace`;
+  const daemon = await daemonFor(t, { 'pool.trace_path': path });
+  const viewer = await Viewer.join(daemon, 'traced');
+  for (let i = 0; i < 20; i += 1) {
+    await viewer.say({ text: `message ${i}` });
+  }
+  assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+  const bytes = readFileSync(path);
+  assert.equal(bytes.subarray(0, 8).toString(), 'dptrace\n');
+  const events = Number(bytes.readBigUInt64LE(24));
+  assert.ok(events > 40, `${events} events`); // a get and a put for each message at least
+  const ended = await Daemon.start({ 'pool.trace_path': `${folder}/none/trace` }).then(
+    () => 'served',
+    (error) => error.message,
+  );
+  assert.match(ended, /cannot write the recording/);
+});
+
+test('buffers_come_from_the_tiers_that_the_routes_of_the_file_name', async (t) => {
+  const config = `${await folderFor(t)}/danpoold.conf`;
+  const route = '{ kind = "text"; tiers = ["shm", "host"]; }';
+  writeFileSync(config, `pool = { routes = ( ${route} ); };\n`);
+  const daemon = await daemonFor(t, { config });
+  if ((await daemon.metrics()).sum('danpool_pool_tier_up', { tier: 'shm' }) !== 1) {
+    t.skip('this machine has no shm tier');
+    return;
+  }
+  const taken = async () => (await daemon.metrics()).sum('danpool_pool_allocations_total', { tier: 'shm' });
+  const before = await taken();
+  const viewer = await Viewer.join(daemon, 'routed');
+  await viewer.say({ text: 'through memory that could be shared' });
+  assert.ok((await taken()) > before);
 });
 
 test('a_second_daemon_on_the_same_port_is_refused', async (t) => {
