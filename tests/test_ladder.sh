@@ -14,8 +14,8 @@ rungs=(
   "list os cuda_driver pmem_file pmem_index"
   "status tier tier_host tier_pinned tier_hbm tier_pmem tier_fault tier_limit"
   "size_class slab slab_state slab_check"
-  "magazine router evict stats"
-  "pool_internal pool_state buf cache_internal cache_table cache_room cache"
+  "magazine router evict stats health fallback tenant"
+  "pool_internal pool_state pool_health buf cache_internal cache_table cache_room cache"
   "pool"
 )
 

@@ -12,14 +12,6 @@
 extern "C" {
 #endif
 
-/* Families that routing and health use: tiny < 128 B, medium 128 B .. 2 KiB, large > 2 KiB. */
-typedef enum dp_family {
-    DP_FAMILY_TINY,
-    DP_FAMILY_MEDIUM,
-    DP_FAMILY_LARGE,
-    DP_FAMILY_COUNT
-} dp_family;
-
 typedef struct dp_tier_stats {
     uint64_t gets[DP_FAMILY_COUNT]; /* buffers handed out */
     uint64_t puts[DP_FAMILY_COUNT]; /* buffers whose last reference went */
@@ -33,8 +25,11 @@ typedef struct dp_tier_stats {
 
 typedef struct dp_stats {
     dp_tier_stats tiers[DP_TIER_COUNT];
-    uint64_t gets_failed;  /* requests that no tier of the rule could serve */
-    uint64_t fallbacks;    /* requests served by another tier than the rule's first */
+    uint64_t gets_failed;   /* requests that no tier of the rule could serve */
+    uint64_t fallbacks;     /* requests served by another tier than the rule's first */
+    uint64_t fallback_gets; /* by the fallback (health.h); in no tier's figures */
+    uint64_t fallback_puts;
+    uint64_t fallback_used_bytes;
     uint64_t bytes_copied; /* by dp_buf_write, dp_buf_read, migrations and dp_stats_copied */
 } dp_stats;
 
@@ -44,9 +39,6 @@ DP_API void dp_stats_read(dp_pool *pool, dp_stats *out);
 
 /* Counts bytes that the caller copied between pooled buffers himself. */
 DP_API void dp_stats_copied(dp_pool *pool, size_t bytes);
-
-/* "tiny", "medium", "large". */
-DP_API const char *dp_family_name(dp_family family);
 
 #ifdef __cplusplus
 }

@@ -23,10 +23,11 @@ static const char *const kind_names[DP_KIND_COUNT] = {
 #undef KIND_NAME
 };
 
-/* A buffer over memory that a tier holds already; freed with its last reference. */
+/* A buffer over memory that is held already; freed with its last reference. */
 typedef struct wrapped_buf {
     dp_buf base; /* flags has BUF_WRAP, run is NULL */
     dp_pool *pool;
+    bool writable;
     tier_region region;
     buf_release *release;
     void *user;
@@ -72,41 +73,150 @@ static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
 }
 
+/* A request on its long way. */
+typedef struct slow_get {
+    dp_pool *pool;
+    const dp_request *request;
+    void *site;
+    router_route route;
+    dp_status reason; /* why there is no buffer yet */
+    dp_buf *buf;
+} slow_get;
+
 /*
- * The long way: tries the route's tiers the whole way down.  "Full" outranks other reasons: a
- * caller can wait for memory, but not for a tier that is not there.
+ * Why a get fails: the tenant's own quota before "full" before anything else, since a caller can
+ * do something about the first, wait for the second, but not for a tier that is not there.
+ */
+static void reason_add(slow_get *get, dp_status status)
+{
+    if (get->reason != DP_ERR_QUOTA && (get->reason != DP_ERR_NOMEM || status == DP_ERR_QUOTA))
+        get->reason = status;
+}
+
+/* Makes a block that was charged to the request's tenant the request's buffer. */
+static void slow_get_end(slow_get *get, dp_buf *buf)
+{
+    const dp_request *request = get->request;
+    unsigned row = router_row(request->kind, request->priority, request->need);
+    buf_begin(get->pool, buf, request->size_bytes, row, get->site);
+    if (request->tenant != 0) {
+        buf->tenant = request->tenant;
+        buf->flags |= BUF_TENANT;
+    }
+    get->buf = buf;
+}
+
+static void slow_get_from_tier(slow_get *get, dp_tier_id tier)
+{
+    dp_pool *pool = get->pool;
+    uint16_t whose = get->request->tenant;
+    const magazine_want want = {
+        .tier = tier,
+        .size_class = pool_class_of(pool, tier, get->request->size_bytes),
+        .is_fallback = (uint8_t)tier != get->route.first,
+    };
+    size_t block_bytes = size_class_bytes(want.size_class);
+    dp_status status = tenant_charge(&pool->tenants, whose, tier, block_bytes);
+    if (status != DP_OK) {
+        reason_add(get, status);
+        return;
+    }
+    dp_buf *buf = NULL;
+    status = health_get(&pool->health, &want, &buf);
+    if (status == DP_OK) {
+        slow_get_end(get, buf);
+        return;
+    }
+    tenant_return(&pool->tenants, whose, tier, block_bytes);
+    magazine_count(&pool->magazines, MAGAZINE_FAILED + (unsigned)tier, 1);
+    reason_add(get, status == DP_ERR_QUOTA ? DP_ERR_NOMEM : status);
+}
+
+static void fallback_release(void *user, uint64_t cookie)
+{
+    fallback_put(user, (fallback_block *)(uintptr_t)cookie);
+}
+
+/* Host memory beside all budgets, for what no tier of its rule serves and no device has to see. */
+static void slow_get_from_fallback(slow_get *get)
+{
+    dp_pool *pool = get->pool;
+    const dp_request *request = get->request;
+    health_tick(&pool->health, HEALTH_LATE_TICKS); /* all gets may come this way, and no other */
+    if ((request->need & DP_NEED_DEVICE) != 0)
+        return;
+    fallback_block *block = fallback_get(&pool->fallback, request->size_bytes);
+    if (block == NULL)
+        return;
+    const buf_wrap_args args = {
+        .tier = DP_TIER_HOST,
+        .kind = (dp_kind)request->kind,
+        .region = {.host = block->bytes, .size_bytes = block->size_bytes},
+        .size_bytes = request->size_bytes,
+        .writable = true,
+        .release = fallback_release,
+        .user = &pool->fallback,
+        .cookie = (uint64_t)(uintptr_t)block,
+    };
+    dp_buf *buf = NULL;
+    dp_status status =
+        tenant_charge(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
+    if (status == DP_OK) {
+        status = buf_wrap(pool, &args, &buf);
+        if (status == DP_OK) {
+            slow_get_end(get, buf);
+            return;
+        }
+        tenant_return(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
+    }
+    reason_add(get, status);
+    fallback_put(&pool->fallback, block);
+}
+
+/*
+ * The long way: the route's healthy tiers the whole way down, then the fallback, then what was
+ * passed over for its health and is there all the same.
  */
 dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
-    dp_status reason = buf_request_check(request);
-    if (reason != DP_OK)
-        return reason;
-    magazine_layer *layer = &pool->magazines;
-    router_route route = router_find(&pool->router, request);
-    reason = DP_ERR_UNSUPPORTED;
-    for (unsigned i = 0; i < route.count; i++) {
-        dp_tier_id tier = (dp_tier_id)route.tiers[i];
-        dp_buf *buf = NULL;
-        magazine_want want = {
-            .tier = tier,
-            .size_class = pool_class_of(pool, tier, request->size_bytes),
-            .is_fallback = route.tiers[i] != route.first,
-        };
-        dp_status status = magazine_get(layer, &want, &buf);
-        if (status == DP_OK) {
-            unsigned row = router_row(request->kind, request->priority, request->need);
-            buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
-            *out = buf;
-            return DP_OK;
-        }
-        magazine_count(layer, MAGAZINE_FAILED + (unsigned)tier, 1);
-        if (status == DP_ERR_QUOTA)
-            status = DP_ERR_NOMEM;
-        if (reason != DP_ERR_NOMEM)
-            reason = status;
+    dp_status status = buf_request_check(request);
+    if (status != DP_OK)
+        return status;
+    if (!tenant_exists(&pool->tenants, request->tenant))
+        return DP_ERR_NOT_FOUND;
+    slow_get get = {.pool = pool,
+                    .request = request,
+                    .site = __builtin_return_address(0),
+                    .route = router_find(&pool->router, request),
+                    .reason = DP_ERR_UNSUPPORTED};
+    uint32_t passed_over = 0;
+    for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {
+        dp_tier_id tier = (dp_tier_id)get.route.tiers[i];
+        unsigned size_class = pool_class_of(pool, tier, request->size_bytes);
+        if (health_admits(&pool->health, tier, size_class_family(size_class)))
+            slow_get_from_tier(&get, tier);
+        else
+            passed_over |= DP_TIER_BIT(tier);
     }
-    magazine_count(layer, MAGAZINE_GETS_FAILED, 1);
-    return reason;
+    if (get.buf == NULL && get.route.count > 0)
+        slow_get_from_fallback(&get);
+    for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {
+        dp_tier_id tier = (dp_tier_id)get.route.tiers[i];
+        if ((passed_over & DP_TIER_BIT(tier)) == 0)
+            continue;
+        if (health_admits_at_last(&pool->health, tier))
+            slow_get_from_tier(&get, tier);
+        else
+            reason_add(&get, DP_ERR_DEVICE);
+    }
+    if (get.buf != NULL) {
+        *out = get.buf;
+        return DP_OK;
+    }
+    magazine_count(&pool->magazines, MAGAZINE_GETS_FAILED, 1);
+    if (get.reason == DP_ERR_QUOTA)
+        tenant_count_refused(&pool->tenants, request->tenant);
+    return get.reason;
 }
 
 /* Takes from the magazine that the short way's table names, NULL when it has no block. */
@@ -170,6 +280,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .host = args->region.host,
                  .device = args->region.device},
         .pool = pool,
+        .writable = args->writable,
         .region = args->region,
         .release = args->release,
         .user = args->user,
@@ -202,6 +313,11 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 /* The last reference is gone. */
 static void buf_recycle(dp_buf *buf)
 {
+    if ((buf->flags & BUF_TENANT) != 0) {
+        buf->flags &= (uint8_t)~BUF_TENANT;
+        tenant_return(&pool_of(buf)->tenants, buf->tenant, (dp_tier_id)buf->tier,
+                      buf->capacity_bytes);
+    }
     if ((buf->flags & BUF_WRAP) != 0) {
         wrapped_free(buf);
         return;
@@ -306,15 +422,21 @@ static bool range_is_inside(const dp_buf *buf, size_t offset_bytes, size_t size_
     return offset_bytes <= buf->capacity_bytes && size_bytes <= buf->capacity_bytes - offset_bytes;
 }
 
+/* A wrapped block may be a stored object served in place, which nobody changes. */
+static bool may_write(const dp_buf *buf)
+{
+    return (buf->flags & BUF_WRAP) == 0 || ((const wrapped_buf *)(const void *)buf)->writable;
+}
+
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
 {
-    /* A wrapped block is a stored object served in place: immutable. */
-    if (!range_is_inside(buf, offset_bytes, size_bytes) || (buf->flags & BUF_WRAP) != 0)
+    if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_status status =
         tier_write(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, from, size_bytes);
+    health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;
@@ -328,6 +450,7 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
     const tier_region *region = place_of(buf, &base);
     dp_status status =
         tier_read(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, to, size_bytes);
+    health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;

@@ -24,6 +24,7 @@ typedef struct buf_wrap_args {
     dp_kind kind;
     tier_region region;
     size_t size_bytes;
+    bool writable; /* (optional) by its only holder */
     buf_release *release;
     void *user;
     uint64_t cookie;
@@ -40,6 +41,9 @@ uint32_t buf_references(const dp_buf *buf);
  */
 dp_status pool_create_over(const dp_pool_config *config, dp_tier *tiers[DP_TIER_COUNT],
                            dp_pool **out);
+
+/* Makes the short way's table follow the health of one tier.  Under the health's lock, or alone. */
+void pool_fast_apply(dp_pool *pool, dp_tier_id tier);
 
 /* DP_OK, or why dp_get() would refuse the request whatever the tiers hold. */
 dp_status buf_request_check(const dp_request *request);

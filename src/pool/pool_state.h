@@ -2,14 +2,18 @@
 /*
  * Rung 4: what a pool is made of.  pool.c builds it up and takes it down; buf.c serves from it.
  *
- * Everything but the counters and the layer's own insides is constant while the pool lives.
+ * Everything but the counters, the short way's table and the parts' own insides is constant while
+ * the pool lives.
  */
 #ifndef DP_POOL_POOL_STATE_H
 #define DP_POOL_POOL_STATE_H
 
+#include "pool/fallback.h"
+#include "pool/health.h"
 #include "pool/magazine.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
+#include "pool/tenant.h"
 
 /* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
 #define POOL_FAST_CLASSES   128u
@@ -32,6 +36,10 @@ struct dp_pool {
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
+    uint32_t fast_home[ROUTER_ROWS][POOL_FAST_CLASSES]; /* what it says while all is well */
+    health health;
+    fallback fallback;
+    tenants tenants;
 };
 
 /* The class that serves a request in that tier. */

@@ -345,3 +345,10 @@ void cuda_fake_lose(void)
     lost = true;
     os_unlock(&lock);
 }
+
+void cuda_fake_mend(void)
+{
+    os_lock(&lock);
+    lost = false;
+    os_unlock(&lock);
+}

@@ -52,5 +52,7 @@ bool cuda_fake_is_clean(void);
 uint64_t cuda_fake_calls(void);
 /* Loses the device now. */
 void cuda_fake_lose(void);
+/* Makes a lost device work again, as after a reset; what was allocated on it is still there. */
+void cuda_fake_mend(void);
 
 #endif
