@@ -142,7 +142,6 @@ static void slow_get_from_fallback(slow_get *get)
 {
     dp_pool *pool = get->pool;
     const dp_request *request = get->request;
-    health_tick(&pool->health, HEALTH_LATE_TICKS); /* all gets may come this way, and no other */
     if ((request->need & DP_NEED_DEVICE) != 0)
         return;
     fallback_block *block = fallback_get(&pool->fallback, request->size_bytes);
@@ -198,6 +197,8 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
         else
             passed_over |= DP_TIER_BIT(tier);
     }
+    if (passed_over != 0) /* and so asked for nothing that would be late */
+        health_tick(&pool->health, HEALTH_LATE_TICKS);
     if (get.buf == NULL && get.route.count > 0)
         slow_get_from_fallback(&get);
     for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {

@@ -57,15 +57,23 @@ static inline void health_rig_prepare(health_rig *rig)
     atomic_store(&rig_now_ns, 1000 * RIG_S);
 }
 
-/* Host and pinned, both host visible and without limit but for what the configuration says. */
-static inline void health_rig_open(health_rig *rig)
+/*
+ * Host and pinned, both host visible and without limit but for what the configuration says, and
+ * `store` (or NULL) as the pmem tier.
+ */
+static inline void health_rig_open_with(health_rig *rig, dp_tier *store)
 {
-    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
+    dp_tier *tiers[DP_TIER_COUNT] = {[DP_TIER_PMEM] = store};
     const fake_tier_plan host = {.id = DP_TIER_HOST};
     const fake_tier_plan pinned = {.id = DP_TIER_PINNED, .faults = &rig->faults};
     assert_non_null(tiers[DP_TIER_HOST] = fake_tier_open(&host, &rig->counts[DP_TIER_HOST]));
     assert_non_null(tiers[DP_TIER_PINNED] = fake_tier_open(&pinned, &rig->counts[DP_TIER_PINNED]));
     assert_int_equal(pool_create_over(&rig->config, tiers, &rig->pool), DP_OK);
+}
+
+static inline void health_rig_open(health_rig *rig)
+{
+    health_rig_open_with(rig, NULL);
 }
 
 static inline void health_rig_close(health_rig *rig)
