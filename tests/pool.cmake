@@ -21,7 +21,7 @@ if(CMOCKA_FOUND)
   # These have a device that is lost and comes back, and files of the pmem tier.
   foreach(unit health chaos)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
-      dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig)
+      dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig TIMEOUT 180)
     endif()
   endforeach()
 endif()

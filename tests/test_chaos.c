@@ -25,7 +25,7 @@
 #define WORKERS    4
 #define HELD       8
 #define MAILBOXES  16
-#define STEP_NS    100000u
+#define STEP_NS    500000u
 #define PACE_NS    20000 /* real, between two looks */
 #define SLOW_NS    (7 * RIG_MS)
 #define BUDGET     (64 * MIB)

@@ -25,6 +25,9 @@
     S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
+    N(pool, fallback_mib, 16, 0, 65536, "host memory beside that for when a tier ails, 0 = none")  \
+    N(pool, room_quota_mib, 0, 0, 1048576,                                                         \
+      "most a room's messages take of each tier, 0 = no limit")                                    \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \

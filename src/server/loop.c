@@ -33,6 +33,7 @@
 #define ACCEPTS_PER_WAKE     64
 #define SEND_BUFFER_BYTES    (128 << 10)
 #define ROOM_IDLE_NS         600000000000u
+#define TICK_US              (LWS_US_PER_SEC / 10)
 #define SERVICE_BUFFER_BYTES (32u << 10)
 
 static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
@@ -282,6 +283,14 @@ static void second_passed(lws_sorted_usec_list_t *timer)
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
 }
 
+/* The first loop looks after the pool's health. */
+static void tick_passed(lws_sorted_usec_list_t *timer)
+{
+    server_loop *loop = lws_container_of(timer, server_loop, tick_timer);
+    dp_pool_tick(loop->server->pool);
+    lws_sul_schedule(loop->context, 0, &loop->tick_timer, tick_passed, TICK_US);
+}
+
 static void go_away(server_loop *loop)
 {
     loop->going_away = true;
@@ -463,6 +472,9 @@ static void *loop_run(void *user)
     atomic_store_explicit(&loop->beat_ns, os_clock_ns(), memory_order_relaxed);
     loop->flush_timer.cb = flush_due;
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
+    if (loop->index == 0) {
+        lws_sul_schedule(loop->context, 0, &loop->tick_timer, tick_passed, TICK_US);
+    }
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire)) {
         if (lws_service(loop->context, 0) < 0) {
             log_error("event loop failed", "loop=%u", loop->index);
@@ -472,6 +484,7 @@ static void *loop_run(void *user)
     lws_sul_cancel(&loop->flush_timer);
     lws_sul_cancel(&loop->drain_timer);
     lws_sul_cancel(&loop->second_timer);
+    lws_sul_cancel(&loop->tick_timer);
     /* Closes what is still open; the sessions' CLOSED callbacks release views and buffers. */
     lws_context_destroy(loop->context);
     return NULL;
