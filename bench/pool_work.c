@@ -15,6 +15,8 @@
 
 #include <danpool/buf.h>
 
+#include "pool_trouble.h"
+
 #define WARM_OPS     4096u
 #define CHUNK_OPS    512u /* between two looks at the clock: its 25 ns are lost in them */
 #define RUN_NS       25000000u
@@ -53,8 +55,9 @@ const work work_list[] = {
     {"A gets, B puts, 4 KiB", WORK_CROSS, 4096, 2, GOAL_RATIO(0.5), NULL},
     {"raw hand-over, 4 KiB apart", WORK_RAW, 4096, 2, GOAL_NONE, NULL},
     {"mixed 16 B-16 KiB, 1,024 live", WORK_MIXED, 0, 1, GOAL_NONE, NULL},
-    {"get latency, mixed 100k/s", WORK_PACED, 0, 1, GOAL_NONE,
-     "one get timed at a time; the goal of 1 us at p99.9 holds under eviction, which is not run"},
+    {"get latency, mixed 100k/s", WORK_PACED, 0, 1, GOAL_NONE, "one get timed at a time"},
+    {"get under trouble, mixed 100k/s", WORK_TROUBLE, 0, 1, GOAL_NONE,
+     "eviction, demotion and forced degrades all the while; gets that lost their core left out"},
 };
 const size_t work_count = sizeof work_list / sizeof work_list[0];
 
@@ -81,6 +84,7 @@ typedef struct run {
     ring ring;
     char *raw_blocks; /* WORK_RAW: 2 x RING_SLOTS blocks */
     mix_step *mix;
+    trouble *trouble; /* (or NULL) beside the lane */
     bench_hist *hist;
     _Atomic int ready;
     _Atomic bool failed;
@@ -93,6 +97,7 @@ typedef struct lane {
     uint64_t elapsed_ns; /* inside the clock */
     uint64_t life_ns;    /* with the warm-up */
     uint64_t waited_ns;  /* of it, without a core */
+    uint64_t descheduled;
 } lane;
 
 static inline void *block_get(dp_pool *pool, size_t size_bytes)
@@ -301,12 +306,28 @@ static bool mixed_lane(lane *l)
     return ok;
 }
 
+/* Whether the thread had to wait for a core since it was asked last, which was after the get
+ * before.
+ */
+static bool lost_its_core(lane *l, int wait_file, uint64_t *waited_ns)
+{
+    uint64_t before_ns = *waited_ns;
+    *waited_ns = bench_thread_wait_read(wait_file);
+    if (*waited_ns == before_ns) {
+        return false;
+    }
+    l->descheduled++;
+    return true;
+}
+
 /* As mixed_lane, but only the get is inside the clock, and it comes when its time has come. */
 static bool paced_lane(lane *l)
 {
     run *r = l->r;
     void *live[LIVE_BLOCKS] = {NULL};
     bool ok = true;
+    int wait_file = r->trouble == NULL ? -1 : bench_thread_wait_open();
+    uint64_t waited_ns = bench_thread_wait_read(wait_file);
     uint64_t i = 0;
     for (; ok && i < 2 * MIX_STEPS; i++) {
         ok = mix_replace(r, live, i);
@@ -323,7 +344,9 @@ static bool paced_lane(lane *l)
         uint64_t ticks = bench_ticks();
         live[step->slot] = block_get(r->pool, step->size_bytes);
         ticks = bench_ticks() - ticks;
-        bench_hist_add(r->hist, bench_ticks_ns(ticks), 1);
+        if (r->trouble == NULL || !lost_its_core(l, wait_file, &waited_ns)) {
+            bench_hist_add(r->hist, bench_ticks_ns(ticks), 1);
+        }
         ok = live[step->slot] != NULL;
         if (ok) {
             *block_words(r->pool, live[step->slot]) = i;
@@ -331,8 +354,14 @@ static bool paced_lane(lane *l)
         l->ops++;
     }
     l->elapsed_ns = bench_now_ns() - start;
+    bench_thread_wait_close(wait_file);
     mix_finish(r, live);
     return ok;
+}
+
+bool work_is_paced(const work *w)
+{
+    return w->kind == WORK_PACED || w->kind == WORK_TROUBLE;
 }
 
 static void *lane_main(void *argument)
@@ -354,6 +383,7 @@ static void *lane_main(void *argument)
         ok = mixed_lane(l);
         break;
     case WORK_PACED:
+    case WORK_TROUBLE:
         ok = paced_lane(l);
         break;
     }
@@ -389,7 +419,10 @@ static void result_fill(const run *r, const lane lanes[2], work_result *out)
         double share = 100.0 * (double)lanes[i].waited_ns / ((double)lanes[i].life_ns + 1.0);
         out->waited = share > out->waited ? share : out->waited;
     }
-    if (r->w->kind == WORK_PACED) {
+    if (work_is_paced(r->w)) {
+        out->p9999 = (double)bench_hist_quantile(r->hist, 0.9999);
+        out->worst = (double)r->hist->max;
+        out->descheduled = (double)lanes[0].descheduled;
         out->p50 = (double)bench_hist_quantile(r->hist, 0.5);
         out->p99 = (double)bench_hist_quantile(r->hist, 0.99);
         out->p999 = (double)bench_hist_quantile(r->hist, 0.999);
@@ -415,17 +448,31 @@ void work_run(const work *w, dp_pool *pool, bool quick, work_result *out)
     r.w = w;
     r.pool = pool;
     r.run_ns = quick ? RUN_NS_QUICK : RUN_NS;
-    if (w->kind == WORK_PACED) {
+    if (work_is_paced(w)) {
         r.run_ns = quick ? PACED_RUN_NS_QUICK : PACED_RUN_NS;
     }
     size_t raw_bytes = w->kind == WORK_RAW ? 2 * RING_SLOTS * w->size_bytes : 1;
     r.mix = mix_make();
     r.hist = calloc(1, sizeof *r.hist);
     r.raw_blocks = calloc(1, raw_bytes);
-    if (r.mix != NULL && r.hist != NULL && r.raw_blocks != NULL) {
+    bool ready = r.mix != NULL && r.hist != NULL && r.raw_blocks != NULL;
+    if (ready && w->kind == WORK_TROUBLE) {
+        r.trouble = trouble_start(pool != NULL);
+        ready = r.trouble != NULL;
+        r.pool = ready ? trouble_pool(r.trouble) : NULL;
+    }
+    if (ready) {
         lane lanes[2];
+        trouble_report report = {0};
         lanes_run(&r, lanes);
+        if (r.trouble != NULL) {
+            trouble_stop(r.trouble, &report);
+            trouble_destroy(r.trouble);
+        }
         result_fill(&r, lanes, out);
+        out->demotions = (double)report.demotions;
+        out->degrades = (double)report.degrades;
+        out->fallback_gets = (double)report.fallback_gets;
     }
     free(r.raw_blocks);
     free(r.hist);

@@ -28,6 +28,7 @@ typedef struct wrapped_buf {
     dp_buf base; /* flags has BUF_WRAP, run is NULL */
     dp_pool *pool;
     bool writable;
+    bool in_place; /* it lies in the memory that `release` gives back */
     tier_region region;
     buf_release *release;
     void *user;
@@ -137,6 +138,8 @@ static void fallback_release(void *user, uint64_t cookie)
     fallback_put(user, (fallback_block *)(uintptr_t)cookie);
 }
 
+_Static_assert(sizeof(wrapped_buf) <= FALLBACK_DESCRIPTOR_BYTES, "its block has room for it");
+
 /* Host memory beside all budgets, for what no tier of its rule serves and no device has to see. */
 static void slow_get_from_fallback(slow_get *get)
 {
@@ -153,6 +156,7 @@ static void slow_get_from_fallback(slow_get *get)
         .region = {.host = block->bytes, .size_bytes = block->size_bytes},
         .size_bytes = request->size_bytes,
         .writable = true,
+        .place = block->descriptor,
         .release = fallback_release,
         .user = &pool->fallback,
         .cookie = (uint64_t)(uintptr_t)block,
@@ -160,16 +164,13 @@ static void slow_get_from_fallback(slow_get *get)
     dp_buf *buf = NULL;
     dp_status status =
         tenant_charge(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
-    if (status == DP_OK) {
-        status = buf_wrap(pool, &args, &buf);
-        if (status == DP_OK) {
-            slow_get_end(get, buf);
-            return;
-        }
-        tenant_return(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
+    if (status != DP_OK) {
+        reason_add(get, status);
+        fallback_put(&pool->fallback, block);
+        return;
     }
-    reason_add(get, status);
-    fallback_put(&pool->fallback, block);
+    DP_ASSERT(buf_wrap(pool, &args, &buf) == DP_OK); /* in place, and no size is too large */
+    slow_get_end(get, buf);
 }
 
 /*
@@ -268,7 +269,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
     DP_ASSERT(args->size_bytes <= args->region.size_bytes);
     if (args->region.size_bytes > DP_SIZE_BYTES_MAX)
         return DP_ERR_TOO_LARGE;
-    wrapped_buf *self = os_aligned(64, sizeof *self);
+    wrapped_buf *self = args->place != NULL ? args->place : os_aligned(64, sizeof *self);
     if (self == NULL)
         return DP_ERR_NOMEM;
     *self = (wrapped_buf){
@@ -282,6 +283,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .device = args->region.device},
         .pool = pool,
         .writable = args->writable,
+        .in_place = args->place != NULL,
         .region = args->region,
         .release = args->release,
         .user = args->user,
@@ -305,8 +307,10 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 {
     wrapped_buf *self = (wrapped_buf *)(void *)buf;
     dp_pool *pool = self->pool;
+    bool in_place = self->in_place;
     self->release(self->user, self->cookie);
-    os_free(self);
+    if (!in_place)
+        os_free(self);
     /* Release: whoever destroys the pool after reading 0 sees that the memory is given back. */
     atomic_fetch_sub_explicit(&pool->wrapped_live, 1, memory_order_release);
 }

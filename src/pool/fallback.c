@@ -29,98 +29,91 @@ static void chain_free(fallback_block *block)
 void fallback_destroy(fallback *self)
 {
     DP_ASSERT(self->held_bytes == 0 && self->gets == self->puts);
-    chain_free(self->kept);
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++)
+        chain_free(self->kept[i]);
     os_mutex_destroy(&self->lock);
 }
 
-/* Takes the block that *link points to out of the chain. */
-static fallback_block *kept_take(fallback *self, fallback_block **link)
+/* A kept block of that class, NULL when there is none. */
+static fallback_block *kept_take(fallback *self, unsigned size_class)
 {
-    fallback_block *block = *link;
-    *link = block->next;
-    block->next = NULL;
-    self->kept_bytes -= block->size_bytes;
-    self->kept_count--;
+    fallback_block *block = self->kept[size_class];
+    if (block != NULL) {
+        self->kept[size_class] = block->next;
+        self->kept_bytes -= block->size_bytes;
+        block->next = NULL;
+    }
     return block;
 }
 
-/* The last of the chain, which has one. */
-static fallback_block **kept_oldest(fallback *self)
+/* Takes kept blocks, the largest first, until the bound is kept, or until all of them are taken. */
+static fallback_block *kept_shrink(fallback *self)
 {
-    fallback_block **link = &self->kept;
-    while ((*link)->next != NULL)
-        link = &(*link)->next;
-    return link;
-}
-
-/*
- * Books size_bytes.  *block gets a kept one of that very size, or NULL; *surplus the kept ones that
- * had to make room.  False: there is none.
- */
-static bool room_take(fallback *self, size_t size_bytes, fallback_block **block,
-                      fallback_block **surplus)
-{
-    *block = NULL;
-    *surplus = NULL;
-    if (size_bytes > self->bytes_max || self->held_bytes > self->bytes_max - size_bytes)
-        return false;
-    fallback_block **link = &self->kept;
-    while (*link != NULL && (*link)->size_bytes != size_bytes)
-        link = &(*link)->next;
-    if (*link != NULL)
-        *block = kept_take(self, link);
-    self->held_bytes += size_bytes;
-    while (self->held_bytes + self->kept_bytes > self->bytes_max) {
-        fallback_block *oldest = kept_take(self, kept_oldest(self));
-        oldest->next = *surplus;
-        *surplus = oldest;
+    fallback_block *surplus = NULL;
+    unsigned size_class = SIZE_CLASS_COUNT;
+    while (self->held_bytes + self->kept_bytes > self->bytes_max && size_class > 0) {
+        fallback_block *block = kept_take(self, size_class - 1);
+        if (block == NULL) {
+            size_class--;
+            continue;
+        }
+        block->next = surplus;
+        surplus = block;
     }
-    self->gets++;
-    return true;
+    return surplus;
 }
 
 fallback_block *fallback_get(fallback *self, size_t size_bytes)
 {
-    size_t block_bytes = size_class_bytes(size_class_of(size_bytes));
+    unsigned size_class = size_class_of(size_bytes);
+    size_t block_bytes = size_class_bytes(size_class);
     fallback_block *block = NULL;
     fallback_block *surplus = NULL;
     os_lock(&self->lock);
-    bool has_room = room_take(self, block_bytes, &block, &surplus);
+    bool fits = block_bytes <= self->bytes_max && self->held_bytes <= self->bytes_max - block_bytes;
+    if (fits) {
+        self->held_bytes += block_bytes;
+        self->gets++;
+        block = kept_take(self, size_class);
+        surplus = kept_shrink(self);
+    }
     os_unlock(&self->lock);
     chain_free(surplus);
-    if (!has_room)
+    if (!fits)
         return NULL;
-    if (block == NULL)
-        block = os_aligned(alignof(fallback_block), sizeof *block + block_bytes);
     if (block == NULL) {
-        os_lock(&self->lock);
-        self->held_bytes -= block_bytes;
-        self->gets--;
-        os_unlock(&self->lock);
-        return NULL;
+        block = os_aligned(alignof(fallback_block), sizeof *block + block_bytes);
+        if (block == NULL) {
+            os_lock(&self->lock);
+            self->held_bytes -= block_bytes;
+            self->gets--;
+            os_unlock(&self->lock);
+            return NULL;
+        }
+        block->next = NULL;
+        block->size_bytes = block_bytes;
     }
-    block->next = NULL;
-    block->size_bytes = block_bytes;
     OS_UNPOISON(block->bytes, block_bytes);
     return block;
 }
 
 void fallback_put(fallback *self, fallback_block *block)
 {
-    fallback_block *surplus = NULL;
+    unsigned size_class = size_class_of(block->size_bytes);
     OS_POISON(block->bytes, block->size_bytes);
     os_lock(&self->lock);
     DP_ASSERT(self->held_bytes >= block->size_bytes);
     self->held_bytes -= block->size_bytes;
     self->puts++;
-    if (self->kept_count == FALLBACK_KEPT_MAX)
-        surplus = kept_take(self, kept_oldest(self));
-    block->next = self->kept;
-    self->kept = block;
-    self->kept_bytes += block->size_bytes;
-    self->kept_count++;
+    bool keeps = self->kept_bytes + block->size_bytes <= self->bytes_max / 4;
+    if (keeps) {
+        block->next = self->kept[size_class];
+        self->kept[size_class] = block;
+        self->kept_bytes += block->size_bytes;
+    }
     os_unlock(&self->lock);
-    chain_free(surplus);
+    if (!keeps)
+        block_free(block);
 }
 
 void fallback_stats_read(fallback *self, fallback_stats *out)
@@ -133,14 +126,14 @@ void fallback_stats_read(fallback *self, fallback_stats *out)
 void fallback_check(fallback *self)
 {
     size_t bytes = 0;
-    unsigned count = 0;
     os_lock(&self->lock);
-    for (const fallback_block *block = self->kept; block != NULL; block = block->next) {
-        bytes += block->size_bytes;
-        count++;
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+        for (const fallback_block *block = self->kept[i]; block != NULL; block = block->next) {
+            DP_ASSERT(block->size_bytes == size_class_bytes(i));
+            bytes += block->size_bytes;
+        }
     }
-    DP_ASSERT(bytes == self->kept_bytes && count == self->kept_count);
-    DP_ASSERT(count <= FALLBACK_KEPT_MAX);
+    DP_ASSERT(bytes == self->kept_bytes);
     DP_ASSERT(self->held_bytes + self->kept_bytes <= self->bytes_max);
     DP_ASSERT((self->held_bytes == 0) == (self->gets == self->puts));
     os_unlock(&self->lock);

@@ -2,14 +2,14 @@
 /*
  * Rung 3: plain allocated memory of a bounded size, for requests that no tier of their rule serves.
  *
- * A block is a header and the caller's bytes behind it, from os_aligned().  A few blocks that came
- * back are kept, the latest first, since a degraded class sees the same sizes again and again; kept
- * and held ones together never exceed the bound.  It is for moments when a tier is down: one lock,
- * no magazines.
+ * A block is a header with room for its owner's descriptor, and the caller's bytes behind it, from
+ * os_aligned().  Blocks that came back are kept by size class, up to a quarter of the bound, since
+ * a degraded class sees the same sizes again and again; kept and held ones together never exceed
+ * the bound.  It is for moments when a tier is down: one lock, no magazines.
  *
- * Invariants, under the lock: held_bytes + kept_bytes <= bytes_max; kept_bytes and kept_count are
- * the sums over the chain; held_bytes is the sum over blocks got and not put.  All calls are thread
- * safe; memory is taken and given back without the lock.
+ * Invariants, under the lock: held_bytes + kept_bytes <= bytes_max; kept_bytes is the sum over the
+ * chains; held_bytes is the sum over blocks got and not put.  All calls are thread safe; memory is
+ * taken and given back without the lock.
  */
 #ifndef DP_POOL_FALLBACK_H
 #define DP_POOL_FALLBACK_H
@@ -18,11 +18,12 @@
 
 #include "pool/size_class.h"
 
-#define FALLBACK_KEPT_MAX 32u
+#define FALLBACK_DESCRIPTOR_BYTES 192u
 
 typedef struct fallback_block {
     struct fallback_block *next; /* kept: the chain */
     size_t size_bytes;           /* of the bytes behind it */
+    alignas(64) unsigned char descriptor[FALLBACK_DESCRIPTOR_BYTES];
     alignas(64) unsigned char bytes[];
 } fallback_block;
 
@@ -31,8 +32,7 @@ typedef struct fallback {
     size_t bytes_max;
     size_t held_bytes;
     size_t kept_bytes;
-    fallback_block *kept;
-    unsigned kept_count;
+    fallback_block *kept[SIZE_CLASS_COUNT];
     uint64_t gets;
     uint64_t puts;
 } fallback;
