@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * get+put on the pinned and hbm tiers beside the bare driver calls that those tiers are made of.
+ * get+put on every tier but host and pmem beside the bare calls that those tiers are made of.
  *
- * The peer goes through the tier's own region_get/region_put, so both sides use the same driver,
- * flags and context.  Blocks are not written: the figure is the allocator's, not the bus's.
+ * The peer goes through the tier's own region_get/region_put, so both sides use the same driver or
+ * kernel calls with the same flags.  Blocks are not written: the figure is the allocator's, not the
+ * bus's or the page fault's.
  */
 #include "pool_device.h"
+#include "pool_pages.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -76,7 +78,8 @@ static void device_row(bench *b, dp_pool *pool, dp_tier *tier, size_t size_bytes
                      .p50 = bench_samples_quantile(&ours, 0.5),
                      .p99 = bench_samples_quantile(&ours, 0.99),
                      .peer_count = 1};
-    row.peers[0] = (bench_peer){"driver alloc+free", bench_samples_quantile(&theirs, 0.5),
+    const char *bare = tier->info.device_visible ? "driver alloc+free" : "kernel map+unmap";
+    row.peers[0] = (bench_peer){bare, bench_samples_quantile(&theirs, 0.5),
                                 bench_samples_quantile(&theirs, 0.99)};
     bench_emit(b, &row);
 }
@@ -123,6 +126,10 @@ static void device_tier(bench *b, dp_tier_id id)
 
 void pool_device_rows(bench *b)
 {
-    device_tier(b, DP_TIER_PINNED);
-    device_tier(b, DP_TIER_HBM);
+    static const dp_tier_id ids[] = {DP_TIER_HUGE, DP_TIER_PINNED, DP_TIER_HBM, DP_TIER_MANAGED,
+                                     DP_TIER_SHM};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        device_tier(b, ids[i]);
+    }
+    pool_pages_row(b);
 }

@@ -127,6 +127,10 @@ if(TARGET danpool_wasm)
   install(FILES ${PROJECT_BINARY_DIR}/src/wasm/danpool.wasm
     DESTINATION ${CMAKE_INSTALL_DATADIR}/danpool)
 endif()
+# Peers of a share in other languages, beside the format that they follow.
+install(DIRECTORY clients DESTINATION ${CMAKE_INSTALL_DATADIR}/danpool
+  PATTERN node_modules EXCLUDE PATTERN __pycache__ EXCLUDE)
+install(FILES docs/share.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(DP_AWK)
   install(DIRECTORY ${PROJECT_BINARY_DIR}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR})
 else()

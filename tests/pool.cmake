@@ -19,7 +19,7 @@ if(CMOCKA_FOUND)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
   # These have a device that is lost and comes back, and files of the pmem tier.
-  foreach(unit health chaos)
+  foreach(unit health breaker chaos)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
       dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig TIMEOUT 180)
     endif()

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <danpool/pool.h>
+
 #include "server/config.h"
 #include "server/config_scan.h"
 
@@ -368,6 +370,40 @@ static void the_check_finds_what_ranges_cannot(void **state)
     check_wrong("pool.pmem_path=/tmp/", "pool.pmem_path: /tmp/ is a directory, not a file");
 }
 
+static void tiers_are_named_or_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t tiers;
+    } right[] = {
+        {"all", DP_TIER_BITS_ALL},
+        {"host", DP_TIER_BIT(DP_TIER_HOST)},
+        {"shm,host", DP_TIER_BIT(DP_TIER_HOST) | DP_TIER_BIT(DP_TIER_SHM)},
+        {" huge,  host ,pmem,",
+         DP_TIER_BIT(DP_TIER_HOST) | DP_TIER_BIT(DP_TIER_HUGE) | DP_TIER_BIT(DP_TIER_PMEM)},
+        {"host, huge, pinned, hbm, managed, pmem, shm", DP_TIER_BITS_ALL},
+    };
+    config subject;
+    config_error error;
+    config_defaults(&subject);
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        uint32_t tiers = 0;
+        snprintf(subject.pool_tiers, sizeof subject.pool_tiers, "%s", right[i].text);
+        assert_int_equal(config_check(&subject, &error), DP_OK);
+        assert_int_equal(config_tiers(&subject, &tiers, &error), DP_OK);
+        assert_int_equal(tiers, right[i].tiers);
+    }
+    check_wrong("pool.tiers=host,dram", "pool.tiers: there is no tier \"dram\"");
+    check_wrong("pool.tiers=all,host", "pool.tiers: there is no tier \"all\"");
+    check_wrong("pool.tiers=", "pool.tiers must name host, not only \"\"");
+    check_wrong("pool.tiers=pinned, hbm", "pool.tiers must name host, not only \"pinned, hbm\"");
+    snprintf(subject.pool_tiers, sizeof subject.pool_tiers, "host,shm");
+    snprintf(subject.pool_pmem_path, sizeof subject.pool_pmem_path, "relative_file");
+    assert_int_equal(config_check(&subject, &error), DP_ERR_INVALID);
+    assert_string_equal(error.message, "pool.pmem_path is set, but pool.tiers does not name pmem");
+}
+
 static void a_pmem_file_may_be_there_or_to_come(void **state)
 {
     (void)state;
@@ -446,6 +482,7 @@ int main(void)
         cmocka_unit_test(an_assignment_sets_one_setting),
         cmocka_unit_test(a_wrong_assignment_names_its_source),
         cmocka_unit_test(the_check_finds_what_ranges_cannot),
+        cmocka_unit_test(tiers_are_named_or_all),
         cmocka_unit_test(a_pmem_file_may_be_there_or_to_come),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(what_is_printed_explains_each_setting),

@@ -36,7 +36,10 @@ expect 0 '^  librsvg +(yes|absent) ' --version
 expect 2 'usage'
 expect 2 'there is no command "dance"' dance
 expect 0 '^host +ok ' tiers
-expect 0 '^hbm ' tiers
+for tier in huge pinned hbm managed pmem shm; do
+  expect 0 "^$tier +(ok|unsupported) " tiers
+done
+expect 0 '^shm +ok +yes +no +no +yes ' tiers
 expect 2 'takes no argument' tiers all
 expect 0 'tiers tried: .*host' route --kind text --size 100
 expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Health on a clock that only the test moves: each transition of the table, what gets do in each
- * state, the breaker over a driver whose device is lost and mended, and the thresholds.
+ * Health on a clock that only the test moves: each transition of a family, what gets do in each
+ * state, and the thresholds.  The breaker has test_breaker.c.
  */
 #include "health_rig.h"
 
 #include <string.h>
 
-#include "cuda_fake.h"
+#include <danpool/device.h>
+
 #include "pool/pool_state.h"
 
 #define KIB ((size_t)1 << 10)
@@ -25,12 +26,6 @@ static void get_and_put(health_rig *rig, size_t size_bytes, dp_tier_id tier)
     assert_non_null(buf);
     assert_int_equal(dp_buf_tier(buf), tier);
     dp_put(buf);
-}
-
-static const dp_health_event *last_event(const health_rig *rig)
-{
-    assert_true(rig->event_count > 0);
-    return &rig->events[rig->event_count - 1];
 }
 
 /* Degrades the large family of pinned. */
@@ -123,7 +118,7 @@ static void less_than_a_tenth_available_degrades(void **state)
         assert_int_equal(rig_state(&rig, (dp_family)family), DP_HEALTH_DEGRADED);
         assert_int_equal(rig_info(&rig, DP_TIER_PINNED, (dp_family)family).available_percent, 9);
     }
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_SCARCE);
+    assert_int_equal(rig_last_event(&rig)->cause, DP_CAUSE_SCARCE);
     get_and_put(&rig, 32 * KIB, DP_TIER_HOST);
     for (unsigned i = 0; i < 29; i++)
         dp_put(held[i]);
@@ -133,16 +128,17 @@ static void less_than_a_tenth_available_degrades(void **state)
 static void blocks_that_only_rest_are_available(void **state)
 {
     (void)state;
+    enum { COUNT = 255 };
     health_rig rig;
-    dp_buf *held[32];
+    static dp_buf *held[COUNT];
     health_rig_prepare(&rig);
-    rig.config.budget_bytes_max[DP_TIER_PINNED] = MIB;
+    rig.config.budget_bytes_max[DP_TIER_PINNED] = 512 * KIB;
     health_rig_open(&rig);
-    for (unsigned i = 0; i < 32; i++)
-        held[i] = rig_text(&rig, 32 * KIB);
-    for (unsigned i = 0; i < 32; i++)
+    for (unsigned i = 0; i < COUNT; i++)
+        held[i] = rig_text(&rig, 2 * KIB);
+    for (unsigned i = 0; i < COUNT; i++)
         dp_put(held[i]);
-    assert_int_equal(rig_stats(&rig).tiers[DP_TIER_PINNED].capacity_bytes, MIB);
+    assert_int_equal(rig_stats(&rig).tiers[DP_TIER_PINNED].capacity_bytes, 512 * KIB);
     rig_pass(&rig, 100 * RIG_MS);
     assert_int_equal(rig.event_count, 0);
     assert_int_equal(rig_info(&rig, DP_TIER_PINNED, DP_FAMILY_LARGE).available_percent, 100);
@@ -180,7 +176,7 @@ static void a_p99_over_5_ms_degrades(void **state)
     rig_pass(&rig, 2 * RIG_S);
     gets_of_which(&rig, 280, 11, 7 * RIG_MS); /* the first eight are kept ones */
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_DEGRADED);
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_SLOW);
+    assert_int_equal(rig_last_event(&rig)->cause, DP_CAUSE_SLOW);
     uint64_t p99_ns = rig_info(&rig, DP_TIER_PINNED, DP_FAMILY_LARGE).p99_ns;
     assert_true(p99_ns > 5 * RIG_MS && p99_ns <= 7 * RIG_MS);
     get_and_put(&rig, OWN_REGION, DP_TIER_HOST);
@@ -212,11 +208,11 @@ static void over_50_us_is_a_warning_that_changes_nothing_else(void **state)
     health_rig_open(&rig);
     gets_of_which(&rig, 5, 5, 100000);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_WARNED);
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_LATE);
+    assert_int_equal(rig_last_event(&rig)->cause, DP_CAUSE_LATE);
     get_and_put(&rig, OWN_REGION, DP_TIER_PINNED);
     rig_pass(&rig, 2 * RIG_S);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_OK);
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_PROMPT);
+    assert_int_equal(rig_last_event(&rig)->cause, DP_CAUSE_PROMPT);
     gets_of_which(&rig, 9, 9, 100000);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_WARNED);
     gets_of_which(&rig, 20, 20, 7 * RIG_MS); /* and from there it may degrade */
@@ -264,7 +260,7 @@ static void ten_good_seconds_bring_half_back_and_ten_more_all(void **state)
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_DEGRADED);
     rig_pass(&rig, 100 * RIG_MS);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_HALF);
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_STEADY);
+    assert_int_equal(rig_last_event(&rig)->cause, DP_CAUSE_STEADY);
     unsigned of_pinned = 0;
     for (unsigned i = 0; i < 100; i++) {
         dp_buf *buf = rig_text(&rig, OWN_REGION);
@@ -293,7 +289,7 @@ static void a_relapse_in_half_begins_again(void **state)
     for (unsigned i = 0; i < 6; i++)
         get_and_put(&rig, OWN_REGION, DP_TIER_HOST);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_DEGRADED);
-    assert_int_equal(last_event(&rig)->from, DP_HEALTH_HALF);
+    assert_int_equal(rig_last_event(&rig)->from, DP_HEALTH_HALF);
     rig_pass(&rig, 9900 * RIG_MS);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_DEGRADED);
     atomic_store(&rig.faults.status, DP_OK);
@@ -408,6 +404,30 @@ static void with_no_tier_left_the_fallback_serves_up_to_its_bound(void **state)
     health_rig_close(&rig);
 }
 
+static void a_pool_without_a_host_tier_has_a_fallback_too(void **state)
+{
+    (void)state;
+    health_rig rig;
+    health_rig_prepare(&rig);
+    rig.config.rules = pinned_only;
+    rig.config.rule_count = 1;
+    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
+    const fake_tier_plan pinned = {.id = DP_TIER_PINNED, .faults = &rig.faults};
+    tiers[DP_TIER_PINNED] = fake_tier_open(&pinned, &rig.counts[DP_TIER_PINNED]);
+    assert_int_equal(pool_create_over(&rig.config, tiers, &rig.pool), DP_OK);
+    atomic_store(&rig.faults.status, DP_ERR_NOMEM);
+    dp_buf *buf = rig_text(&rig, 1000);
+    assert_non_null(buf);
+    char back[4] = "";
+    assert_int_equal(dp_buf_write(buf, 996, "abc", 4), DP_OK);
+    assert_int_equal(dp_buf_read(buf, 996, back, 4), DP_OK);
+    assert_string_equal(back, "abc");
+    assert_int_equal(dp_buf_advise(buf, DP_ADVICE_PREFER_HOST), DP_ERR_UNSUPPORTED);
+    assert_int_equal(dp_buf_prefetch(buf, DP_PLACE_HOST, 0), DP_ERR_UNSUPPORTED);
+    dp_put(buf);
+    health_rig_close(&rig);
+}
+
 static void every_allocation_of_the_fallback_may_fail_once(void **state)
 {
     (void)state;
@@ -432,140 +452,6 @@ static void every_allocation_of_the_fallback_may_fail_once(void **state)
     assert_int_equal(refused, 1); /* the block has its descriptor in it */
     assert_int_equal(rig_stats(&rig).gets_failed, refused);
     health_rig_close(&rig);
-}
-
-/* ---- the breaker ---- */
-
-static dp_buf *surface(dp_pool *pool, unsigned need, dp_status *status)
-{
-    const dp_request request = {
-        .size_bytes = MIB, .kind = DP_KIND_SURFACE, .batch_size = 8, .need = (uint8_t)need};
-    dp_buf *buf = NULL;
-    *status = dp_get(pool, &request, &buf);
-    return buf;
-}
-
-static void put_surface_of(dp_pool *pool, dp_tier_id tier)
-{
-    dp_status status = DP_OK;
-    dp_buf *buf = surface(pool, 0, &status);
-    assert_int_equal(status, DP_OK);
-    assert_int_equal(dp_buf_tier(buf), tier);
-    dp_put(buf);
-}
-
-static dp_health_state breaker_of(const health_rig *rig, dp_tier_id tier)
-{
-    return rig_info(rig, tier, DP_FAMILY_COUNT).state;
-}
-
-static void cuda_rig_open(health_rig *rig)
-{
-    const cuda_fake_plan plan = CUDA_FAKE_PLAN_DEFAULT;
-    cuda_fake_install(&plan);
-    health_rig_prepare(rig);
-    rig->config.tiers =
-        DP_TIER_BIT(DP_TIER_HOST) | DP_TIER_BIT(DP_TIER_PINNED) | DP_TIER_BIT(DP_TIER_HBM);
-    assert_int_equal(dp_pool_create(&rig->config, &rig->pool), DP_OK);
-}
-
-static void cuda_rig_close(health_rig *rig)
-{
-    pool_check(rig->pool);
-    dp_pool_destroy(rig->pool);
-    assert_true(cuda_fake_is_clean());
-    cuda_fake_uninstall();
-}
-
-static void a_lost_device_opens_its_breaker_and_the_call_goes_on(void **state)
-{
-    (void)state;
-    health_rig rig;
-    cuda_rig_open(&rig);
-    cuda_fake_lose();
-    put_surface_of(rig.pool, DP_TIER_HOST); /* hbm and pinned are of one device */
-    assert_int_equal(breaker_of(&rig, DP_TIER_HBM), DP_BREAKER_OPEN);
-    assert_int_equal(breaker_of(&rig, DP_TIER_PINNED), DP_BREAKER_OPEN);
-    assert_int_equal(rig.event_count, 2);
-    assert_int_equal(rig.events[0].cause, DP_CAUSE_DEVICE);
-    uint64_t calls = cuda_fake_calls();
-    put_surface_of(rig.pool, DP_TIER_HOST);
-    assert_int_equal(cuda_fake_calls(), calls); /* nobody asks it any more */
-    /* What needs the device says so. */
-    dp_status status = DP_OK;
-    assert_null(surface(rig.pool, DP_NEED_DEVICE, &status));
-    assert_int_equal(status, DP_ERR_DEVICE);
-    assert_int_equal(rig_stats(&rig).fallback_gets, 0);
-    cuda_fake_mend();
-    cuda_rig_close(&rig);
-}
-
-static void after_60_seconds_one_trial_decides(void **state)
-{
-    (void)state;
-    health_rig rig;
-    cuda_rig_open(&rig);
-    cuda_fake_lose();
-    put_surface_of(rig.pool, DP_TIER_HOST);
-    rig_wait(60 * RIG_S - 1);
-    put_surface_of(rig.pool, DP_TIER_HOST);
-    assert_int_equal(breaker_of(&rig, DP_TIER_HBM), DP_BREAKER_OPEN);
-    assert_int_equal(rig.event_count, 2);
-    rig_wait(1);
-    uint64_t calls = cuda_fake_calls();
-    put_surface_of(rig.pool, DP_TIER_HOST); /* still lost */
-    assert_true(cuda_fake_calls() > calls);
-    assert_int_equal(breaker_of(&rig, DP_TIER_HBM), DP_BREAKER_OPEN);
-    assert_int_equal(rig.event_count, 6);
-    assert_int_equal(rig.events[2].to, DP_BREAKER_HALF_OPEN);
-    assert_int_equal(rig.events[3].cause, DP_CAUSE_DEVICE);
-    cuda_fake_mend();
-    put_surface_of(rig.pool, DP_TIER_HOST); /* not before another 60 s */
-    rig_wait(60 * RIG_S);
-    put_surface_of(rig.pool, DP_TIER_HBM); /* by the get itself */
-    assert_int_equal(breaker_of(&rig, DP_TIER_HBM), DP_BREAKER_CLOSED);
-    assert_int_equal(last_event(&rig)->cause, DP_CAUSE_WORKED);
-    dp_pool_tick(rig.pool); /* nobody has asked pinned */
-    assert_int_equal(breaker_of(&rig, DP_TIER_PINNED), DP_BREAKER_CLOSED);
-    cuda_rig_close(&rig);
-}
-
-static void a_copy_that_finds_the_device_lost_opens_the_breaker_too(void **state)
-{
-    (void)state;
-    health_rig rig;
-    cuda_rig_open(&rig);
-    dp_status status = DP_OK;
-    dp_buf *buf = surface(rig.pool, 0, &status);
-    assert_int_equal(dp_buf_tier(buf), DP_TIER_HBM);
-    cuda_fake_lose();
-    assert_int_equal(dp_buf_write(buf, 0, "x", 1), DP_ERR_DEVICE);
-    assert_int_equal(breaker_of(&rig, DP_TIER_HBM), DP_BREAKER_OPEN);
-    /* The region that hbm has is not cut any further. */
-    put_surface_of(rig.pool, DP_TIER_HOST);
-    cuda_fake_mend();
-    dp_put(buf);
-    cuda_rig_close(&rig);
-}
-
-static void a_device_that_is_nearly_full_is_scarce_without_a_budget(void **state)
-{
-    (void)state;
-    health_rig rig;
-    cuda_rig_open(&rig);
-    const dp_request request = {.size_bytes = 240 * MIB, .kind = DP_KIND_SURFACE, .batch_size = 8};
-    dp_buf *buf = NULL;
-    assert_int_equal(dp_get(rig.pool, &request, &buf), DP_OK);
-    assert_int_equal(dp_buf_tier(buf), DP_TIER_HBM);
-    rig_pass(&rig, 100 * RIG_MS);
-    dp_health_info info = rig_info(&rig, DP_TIER_HBM, DP_FAMILY_LARGE);
-    assert_int_equal(info.state, DP_HEALTH_DEGRADED);
-    assert_int_equal(info.available_percent, 6);
-    put_surface_of(rig.pool, DP_TIER_PINNED);
-    dp_put(buf);
-    rig_pass(&rig, 20 * RIG_S);
-    assert_int_equal(rig_info(&rig, DP_TIER_HBM, DP_FAMILY_LARGE).state, DP_HEALTH_OK);
-    cuda_rig_close(&rig);
 }
 
 /* ---- configuration ---- */
@@ -664,11 +550,8 @@ int main(void)
         cmocka_unit_test(half_empty_is_not_enough_to_come_back),
         cmocka_unit_test(the_short_way_is_closed_while_a_family_ails_and_open_after),
         cmocka_unit_test(with_no_tier_left_the_fallback_serves_up_to_its_bound),
+        cmocka_unit_test(a_pool_without_a_host_tier_has_a_fallback_too),
         cmocka_unit_test(every_allocation_of_the_fallback_may_fail_once),
-        cmocka_unit_test(a_lost_device_opens_its_breaker_and_the_call_goes_on),
-        cmocka_unit_test(after_60_seconds_one_trial_decides),
-        cmocka_unit_test(a_copy_that_finds_the_device_lost_opens_the_breaker_too),
-        cmocka_unit_test(a_device_that_is_nearly_full_is_scarce_without_a_budget),
         cmocka_unit_test(switched_off_nothing_is_judged),
         cmocka_unit_test(thresholds_are_the_configurations),
         cmocka_unit_test(thresholds_out_of_range_are_refused),

@@ -96,6 +96,39 @@ static void a_pool_without_any_memory_is_not_made(void **state)
 
 /* ---- routes ---- */
 
+/* The short way's table is by size class; a bound inside a class must hold to the byte all the
+ * same. */
+static void a_rule_that_cuts_a_class_in_two_is_kept_to_the_byte(void **state)
+{
+    (void)state;
+    const dp_route_rule rules[] = {
+        {.kind = DP_KIND_COUNT, .size_bytes_max = 100, .tiers = {DP_TIER_PINNED, DP_TIER_NONE}},
+        {.kind = DP_KIND_COUNT, .size_bytes_min = 5000, .tiers = {DP_TIER_PINNED, DP_TIER_NONE}},
+        {.kind = DP_KIND_COUNT, .tiers = {DP_TIER_HOST, DP_TIER_NONE}},
+    };
+    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
+    fake_tier_counts counts[2] = {{0}};
+    tiers[DP_TIER_HOST] = fake_tier_open(&(fake_tier_plan){.id = DP_TIER_HOST}, &counts[0]);
+    tiers[DP_TIER_PINNED] =
+        fake_tier_open(&(fake_tier_plan){.id = DP_TIER_PINNED, .alignment_bytes = 64}, &counts[1]);
+    dp_pool_config config = {.rules = rules, .rule_count = 3};
+    dp_pool *pool = NULL;
+    assert_int_equal(pool_create_over(&config, tiers, &pool), DP_OK);
+    for (unsigned round = 0; round < 3; round++) { /* cold, then from the magazines */
+        for (size_t size = 90; size < 6000; size += size == 120 ? 4800 : 1) {
+            dp_request request = {.size_bytes = size};
+            dp_buf *buf = NULL;
+            assert_int_equal(dp_get(pool, &request, &buf), DP_OK);
+            bool in_pinned = size <= 100 || size >= 5000;
+            assert_int_equal(dp_buf_tier(buf), in_pinned ? DP_TIER_PINNED : DP_TIER_HOST);
+            assert_true(dp_buf_capacity(buf) >= size);
+            dp_put(buf);
+        }
+    }
+    pool_check(pool);
+    dp_pool_destroy(pool);
+}
+
 static void the_route_says_what_get_then_does(void **state)
 {
     (void)state;
@@ -397,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_tier_not_asked_for_is_absent_and_says_so),
         cmocka_unit_test(a_configuration_out_of_range_is_refused),
         cmocka_unit_test(a_pool_without_any_memory_is_not_made),
+        cmocka_unit_test(a_rule_that_cuts_a_class_in_two_is_kept_to_the_byte),
         cmocka_unit_test(the_route_says_what_get_then_does),
         cmocka_unit_test(an_exhausted_tier_falls_to_the_next_and_is_counted),
         cmocka_unit_test(a_budget_holds_and_its_end_is_the_next_tiers_begin),

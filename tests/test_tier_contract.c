@@ -12,10 +12,11 @@
 #include <string.h>
 
 #include "cuda_fake.h"
+#include "pool/memfd.h"
 #include "pool/os.h"
 #include "tier_rig.h"
 
-typedef enum decoration { PLAIN, FAULT, LIMIT } decoration;
+typedef enum decoration { PLAIN, FAULT, LIMIT, TRACE } decoration;
 
 typedef struct row {
     const char *name;
@@ -33,11 +34,15 @@ static char directory[RIG_PATH_BYTES];
 
 static row rows[] = {
     {.name = "host", .id = DP_TIER_HOST},
+    {.name = "huge", .id = DP_TIER_HUGE},
+    {.name = "shm", .id = DP_TIER_SHM},
     {.name = "pinned", .id = DP_TIER_PINNED},
     {.name = "hbm", .id = DP_TIER_HBM},
+    {.name = "managed", .id = DP_TIER_MANAGED},
     {.name = "pmem", .id = DP_TIER_PMEM, .bounded = true},
     {.name = "pinned(fake driver)", .id = DP_TIER_PINNED, .fake = true, .bounded = true},
     {.name = "hbm(fake driver)", .id = DP_TIER_HBM, .fake = true, .bounded = true},
+    {.name = "managed(fake driver)", .id = DP_TIER_MANAGED, .fake = true, .bounded = true},
     {.name = "fault(host)", .id = DP_TIER_HOST, .wrapped = FAULT},
     {.name = "fault(hbm, fake driver)",
      .id = DP_TIER_HBM,
@@ -52,6 +57,29 @@ static row rows[] = {
      .fake = true,
      .bounded = true},
     {.name = "limit(pmem)", .id = DP_TIER_PMEM, .wrapped = LIMIT, .bounded = true},
+    {.name = "limit(shm)", .id = DP_TIER_SHM, .wrapped = LIMIT, .bounded = true},
+    {.name = "fault(managed, fake driver)",
+     .id = DP_TIER_MANAGED,
+     .wrapped = FAULT,
+     .fake = true,
+     .bounded = true},
+    {.name = "limit(managed, fake driver)",
+     .id = DP_TIER_MANAGED,
+     .wrapped = LIMIT,
+     .fake = true,
+     .bounded = true},
+    {.name = "trace(huge)", .id = DP_TIER_HUGE, .wrapped = TRACE},
+    {.name = "trace(pmem)", .id = DP_TIER_PMEM, .wrapped = TRACE, .bounded = true},
+    {.name = "trace(hbm, fake driver)",
+     .id = DP_TIER_HBM,
+     .wrapped = TRACE,
+     .fake = true,
+     .bounded = true},
+    {.name = "trace(managed, fake driver)",
+     .id = DP_TIER_MANAGED,
+     .wrapped = TRACE,
+     .fake = true,
+     .bounded = true},
 };
 
 /* --- columns --- */
@@ -196,6 +224,53 @@ static void a_store_keeps_one_object_a_key_or_is_none(row *at)
     assert_int_equal(rig_count(tier), 1);
 }
 
+static void hints_change_no_byte_or_are_unsupported(row *at)
+{
+    enum { SIZE_BYTES = 3 * 65536 };
+    bool movable = at->tier->ops->advice != NULL;
+    assert_int_equal(movable, at->id == DP_TIER_MANAGED);
+    tier_region region;
+    unsigned char *bytes = malloc(SIZE_BYTES);
+    assert_non_null(bytes);
+    assert_int_equal(tier_region_get(at->tier, SIZE_BYTES, &region), DP_OK);
+    rig_fill(bytes, SIZE_BYTES, 9);
+    assert_int_equal(tier_write(at->tier, &region, 0, bytes, SIZE_BYTES), DP_OK);
+    dp_status expected = movable ? DP_OK : DP_ERR_UNSUPPORTED;
+    for (int advice = 0; advice < DP_ADVICE_COUNT; advice++) {
+        assert_int_equal(tier_advise(at->tier, region.device, SIZE_BYTES, (dp_advice)advice),
+                         expected);
+    }
+    for (int place = 0; place < DP_PLACE_COUNT; place++) {
+        assert_int_equal(tier_prefetch(at->tier, region.device, SIZE_BYTES, (dp_place)place, 0),
+                         expected);
+        memset(bytes, 0, SIZE_BYTES);
+        assert_int_equal(tier_read(at->tier, &region, 0, bytes, SIZE_BYTES), DP_OK);
+        assert_true(rig_is_filled(bytes, SIZE_BYTES, 9));
+    }
+    free(bytes);
+    tier_region_put(at->tier, &region);
+}
+
+/* As another process would: by the descriptor alone. */
+static void a_shareable_region_is_read_by_its_descriptor(row *at)
+{
+    tier_region region;
+    void *seen = NULL;
+    size_t size_bytes = 0;
+    assert_int_equal(at->tier->info.shareable, at->id == DP_TIER_SHM);
+    if (!at->tier->info.shareable) {
+        return;
+    }
+    assert_int_equal(tier_region_get(at->tier, 12345, &region), DP_OK);
+    assert_int_equal(memfd_attach((int)region.cookie, MEMFD_WRITE, &seen, &size_bytes), DP_ERR_IO);
+    assert_int_equal(memfd_attach((int)region.cookie, MEMFD_READ, &seen, &size_bytes), DP_OK);
+    assert_int_equal(size_bytes, 12345);
+    assert_int_equal(tier_write(at->tier, &region, 12340, "words", 5), DP_OK);
+    tier_region_put(at->tier, &region);
+    assert_memory_equal((unsigned char *)seen + 12340, "words", 5);
+    memfd_unmap(seen, size_bytes);
+}
+
 typedef struct column {
     const char *name;
     void (*check)(row *at);
@@ -209,6 +284,8 @@ static const column columns[] = {
      an_impossible_region_fails_and_writes_nothing},
     {"exhaustion_is_an_error_and_passes", exhaustion_is_an_error_and_passes},
     {"a_store_keeps_one_object_a_key_or_is_none", a_store_keeps_one_object_a_key_or_is_none},
+    {"hints_change_no_byte_or_are_unsupported", hints_change_no_byte_or_are_unsupported},
+    {"a_shareable_region_is_read_by_its_descriptor", a_shareable_region_is_read_by_its_descriptor},
 };
 
 /* --- the table of both --- */
@@ -224,6 +301,13 @@ typedef struct cell {
 
 static cell cells[ROW_COUNT * COLUMN_COUNT];
 
+/* What events say is test_tier_trace's to check. */
+static void ignore_event(void *user, const tier_trace_event *event)
+{
+    (void)user;
+    assert_non_null(event);
+}
+
 static int wrap(row *at)
 {
     if (at->wrapped == FAULT) {
@@ -231,6 +315,10 @@ static int wrap(row *at)
     }
     if (at->wrapped == LIMIT) {
         return tier_limit_wrap(at->tier, LIMIT_BYTES, &at->tier) == DP_OK ? 0 : -1;
+    }
+    if (at->wrapped == TRACE) {
+        const tier_trace_sink sink = {.report = ignore_event};
+        return tier_trace_wrap(at->tier, &sink, &at->tier) == DP_OK ? 0 : -1;
     }
     return 0;
 }
@@ -243,6 +331,7 @@ static int cell_open(void **state)
         cuda_fake_plan plan = CUDA_FAKE_PLAN_DEFAULT;
         plan.device_bytes = (size_t)8 << 20;
         plan.pinned_bytes = (size_t)8 << 20;
+        plan.managed_bytes = (size_t)8 << 20;
         cuda_fake_install(&plan);
     }
     tier_open_args args = {.pmem_path = rig_path(directory, "contract.pool"),

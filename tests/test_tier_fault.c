@@ -19,6 +19,8 @@
 #include "pool/pool_internal.h"
 #include "tier_rig.h"
 
+#define SWEEP_MAX 400u
+
 static char directory[RIG_PATH_BYTES];
 
 static int setup(void **state)
@@ -98,6 +100,88 @@ static void a_limit_counts_regions_both_ways(void **state)
     tier_close(tier);
 }
 
+/* --- each tier alone under a pool --- */
+
+/* Blocks of every family, one with a region of its own; true when nothing was refused. */
+static bool use_pool(dp_pool *pool)
+{
+    static const size_t sizes[] = {100, 1500, 40000, 700000, 3000000, 40000};
+    enum { COUNT = sizeof sizes / sizeof *sizes };
+    dp_buf *bufs[COUNT] = {NULL};
+    unsigned char bytes[64];
+    unsigned char back[64];
+    bool whole = true;
+    for (unsigned i = 0; i < COUNT; i++) {
+        dp_request request = {.size_bytes = sizes[i]};
+        if (dp_get(pool, &request, &bufs[i]) != DP_OK) {
+            whole = false;
+            continue;
+        }
+        rig_fill(bytes, sizeof bytes, i);
+        bool kept = dp_buf_write(bufs[i], sizes[i] - 64, bytes, 64) == DP_OK &&
+                    dp_buf_read(bufs[i], sizes[i] - 64, back, 64) == DP_OK;
+        assert_true(!kept || memcmp(bytes, back, 64) == 0);
+        dp_status advised = dp_buf_advise(bufs[i], DP_ADVICE_PREFER_DEVICE);
+        whole = whole && kept && advised != DP_ERR_DEVICE;
+        pool_check(pool);
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        dp_put(bufs[i]);
+        pool_check(pool);
+    }
+    return whole;
+}
+
+/* False: the machine lacks the tier.  *whole: the n-th failure did not show. */
+static bool run_alone(dp_tier_id id, uint64_t nth, bool *whole)
+{
+    const dp_route_rule rule = {.kind = DP_KIND_COUNT, .tiers = {id, DP_TIER_NONE}};
+    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    dp_tier *tiers[DP_TIER_COUNT] = {NULL};
+    tier_open_args args = {0};
+    char detail[96] = "";
+    cuda_fake_plan plan = CUDA_FAKE_PLAN_DEFAULT;
+    dp_pool *pool = NULL;
+    cuda_fake_install(&plan);
+    bool there = tier_open(id, &args, detail, &tiers[id]) == DP_OK;
+    if (there) {
+        assert_int_equal(tier_fault_wrap(tiers[id], nth, 0, &tiers[id]), DP_OK);
+        config.rules = &rule;
+        config.rule_count = 1;
+        config.health.enabled = false; /* its fallback would serve what fails */
+        assert_int_equal(pool_create_over(&config, tiers, &pool), DP_OK);
+        *whole = use_pool(pool);
+        dp_pool_destroy(pool);
+    } else {
+        print_message("tier_fault: %s skipped: %s\n", dp_tier_name(id), detail);
+    }
+    assert_true(cuda_fake_is_clean());
+    cuda_fake_uninstall();
+    return there;
+}
+
+static void a_pool_over_each_tier_survives_each_failure(void **state)
+{
+    (void)state;
+    static const dp_tier_id ids[] = {DP_TIER_HOST, DP_TIER_HUGE,    DP_TIER_PINNED,
+                                     DP_TIER_HBM,  DP_TIER_MANAGED, DP_TIER_SHM};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        unsigned whole_in_a_row = 0;
+        unsigned shown = 0;
+        bool whole = false;
+        for (uint64_t nth = 1; nth <= SWEEP_MAX && whole_in_a_row < 5; nth++) {
+            if (!run_alone(ids[i], nth, &whole)) {
+                break;
+            }
+            whole_in_a_row = whole ? whole_in_a_row + 1 : 0;
+            shown += !whole;
+        }
+        /* What is absent ended the loop at once; what is there failed, and then did not. */
+        assert_true(whole_in_a_row == 5 || (shown == 0 && !whole));
+        print_message("tier_fault: %s alone: %u failures shown\n", dp_tier_name(ids[i]), shown);
+    }
+}
+
 #if DP_HAVE_PMEM
 
 static void a_limit_counts_what_the_store_held_before(void **state)
@@ -129,7 +213,6 @@ static void a_limit_counts_what_the_store_held_before(void **state)
 #define ENTRY_COUNT  12u
 #define ENTRY_BYTES  20000u
 #define HOST_BUDGET  60000u
-#define SWEEP_MAX    400u
 #define PERFECT_RUNS 12u /* a failure may be absorbed without a trace, but not so many in a row */
 #define ALLOCS_FAULT DP_TIER_NONE /* the bookkeeping allocations instead of a tier */
 
@@ -222,6 +305,7 @@ static dp_status run_with_fault(dp_tier_id faulty, uint64_t nth, outcome *seen)
         assert_int_equal(tier_fault_wrap(tiers[faulty], nth, 0, &tiers[faulty]), DP_OK);
     }
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false;
     dp_cache_config cache_config = {.host_bytes_max = HOST_BUDGET};
     dp_pool *pool = NULL;
     dp_cache *cache = NULL;
@@ -334,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nth_call_fails_and_then_every_kth),
         cmocka_unit_test(a_limit_counts_regions_both_ways),
+        cmocka_unit_test(a_pool_over_each_tier_survives_each_failure),
 #if DP_HAVE_PMEM
         FAULT_TEST(a_limit_counts_what_the_store_held_before),
         FAULT_TEST(the_cache_survives_each_failure_of_the_host_tier),

@@ -3,16 +3,27 @@
 if(CMOCKA_FOUND)
   # The fake driver and the rig know the pool's inside, so they are built like it.
   dp_library(dp_tier_rig SOURCES ${CMAKE_CURRENT_LIST_DIR}/support/cuda_fake.c
+    ${CMAKE_CURRENT_LIST_DIR}/support/cuda_fake_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/support/tier_rig.c LINK danpool)
   target_include_directories(dp_tier_rig PUBLIC ${CMAKE_CURRENT_LIST_DIR}/support
     ${CMAKE_CURRENT_LIST_DIR}/../src)
-  foreach(unit cuda_driver tier_contract tier_pmem tier_fault evict cache)
+  foreach(unit memfd cuda_driver tier_contract tier_huge tier_managed tier_pmem tier_fault tier_trace evict
+    cache stream_release stream_gpu)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
+  set_tests_properties(test_tier_fault PROPERTIES TIMEOUT 180) # under tsan on a busy machine
   # These have rows that need a GPU; they are worth running where there is one.
-  set_property(TEST test_cuda_driver test_tier_contract APPEND PROPERTY LABELS gpu)
+  set_property(TEST test_cuda_driver test_tier_contract test_stream_gpu APPEND PROPERTY LABELS gpu)
+  target_link_libraries(test_stream_gpu PRIVATE ${CMAKE_DL_LIBS})
+  # No part of the library needs the toolkit's header; where it is, ours is compared with it.
+  find_path(DP_CUDA_HEADER_DIR cuda.h PATHS /usr/local/cuda/include)
+  mark_as_advanced(DP_CUDA_HEADER_DIR)
+  if(DP_CUDA_HEADER_DIR)
+    dp_test(test_cuda_abi LINK dp_headers)
+    target_include_directories(test_cuda_abi SYSTEM PRIVATE ${DP_CUDA_HEADER_DIR})
+  endif()
   if(PMEM_FOUND AND TARGET test_tier_pmem)
     # The test looks into the pool file with libpmemobj itself.
     target_link_libraries(test_tier_pmem PRIVATE PkgConfig::PMEM)

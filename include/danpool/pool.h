@@ -30,7 +30,8 @@ typedef struct dp_route_rule {
 
 typedef struct dp_pool_config {
     uint32_t tiers;                         /* DP_TIER_BIT() of the tiers to try to open */
-    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours */
+    size_t budget_bytes_max[DP_TIER_COUNT]; /* (optional) per tier, 0 = no limit of ours (managed:
+                                               256 MiB; SIZE_MAX is none there) */
     const char *pmem_path;                  /* (optional) libpmemobj file, created when absent */
     size_t pmem_size_bytes;                 /* size on creation, at least 16 MiB */
     const dp_route_rule *rules;             /* (optional) NULL = the shipped table */

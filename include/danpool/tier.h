@@ -21,9 +21,12 @@ extern "C" {
 /* X(enumerator, name).  The name is what metrics, configuration and dp_tier_name() use. */
 #define DP_TIER_LIST(X)                                                                            \
     X(DP_TIER_HOST, "host")                                                                        \
+    X(DP_TIER_HUGE, "huge")                                                                        \
     X(DP_TIER_PINNED, "pinned")                                                                    \
     X(DP_TIER_HBM, "hbm")                                                                          \
-    X(DP_TIER_PMEM, "pmem")
+    X(DP_TIER_MANAGED, "managed")                                                                  \
+    X(DP_TIER_PMEM, "pmem")                                                                        \
+    X(DP_TIER_SHM, "shm")
 
 typedef enum dp_tier_id {
 #define DP_TIER_ENUM(id, name) id,
@@ -43,6 +46,7 @@ typedef struct dp_tier_info {
     bool host_visible;       /* the CPU may dereference dp_buf_data() */
     bool device_visible;     /* kernels may dereference dp_buf_device_address() */
     bool persistent;         /* what was committed survives the process */
+    bool shareable;          /* its regions can be mapped by other processes, read-only */
     size_t budget_bytes_max; /* 0: no limit of ours */
 } dp_tier_info;
 

@@ -40,16 +40,16 @@ int ctl_tiers(int argc, char **argv)
     if (!open_pool(&pool)) {
         return CTL_FAILED;
     }
-    printf("%-8s %-12s %-5s %-7s %-10s %-6s %s\n", "tier", "state", "host", "device", "persistent",
-           "align", "detail");
+    printf("%-8s %-12s %-5s %-7s %-10s %-9s %-6s %s\n", "tier", "state", "host", "device",
+           "persistent", "shareable", "align", "detail");
     for (int id = 0; id < DP_TIER_COUNT; id++) {
         dp_tier_info info;
         if (dp_pool_tier_info(pool, (dp_tier_id)id, &info) != DP_OK) {
             continue;
         }
-        printf("%-8s %-12s %-5s %-7s %-10s %-6zu %s\n", info.name, dp_status_name(info.state),
+        printf("%-8s %-12s %-5s %-7s %-10s %-9s %-6zu %s\n", info.name, dp_status_name(info.state),
                yes_no(info.host_visible), yes_no(info.device_visible), yes_no(info.persistent),
-               info.alignment_bytes, info.detail);
+               yes_no(info.shareable), info.alignment_bytes, info.detail);
     }
     dp_pool_destroy(pool);
     return CTL_OK;

@@ -27,12 +27,12 @@ static const char *const kind_names[DP_KIND_COUNT] = {
 typedef struct wrapped_buf {
     dp_buf base; /* flags has BUF_WRAP, run is NULL */
     dp_pool *pool;
-    bool writable;
     bool in_place; /* it lies in the memory that `release` gives back */
     tier_region region;
     buf_release *release;
     void *user;
     uint64_t cookie;
+    bool writable; /* by its only holder */
 } wrapped_buf;
 
 static dp_pool *pool_of(const dp_buf *buf)
@@ -40,6 +40,11 @@ static dp_pool *pool_of(const dp_buf *buf)
     if ((buf->flags & BUF_WRAP) != 0)
         return ((const wrapped_buf *)(const void *)buf)->pool;
     return slab_pool_of(buf);
+}
+
+dp_pool *buf_pool(const dp_buf *buf)
+{
+    return pool_of(buf);
 }
 
 /* ---- getting ---- */
@@ -190,6 +195,7 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
                     .route = router_find(&pool->router, request),
                     .reason = DP_ERR_UNSUPPORTED};
     uint32_t passed_over = 0;
+    (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
     for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {
         dp_tier_id tier = (dp_tier_id)get.route.tiers[i];
         unsigned size_class = pool_class_of(pool, tier, request->size_bytes);
@@ -282,12 +288,12 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .host = args->region.host,
                  .device = args->region.device},
         .pool = pool,
-        .writable = args->writable,
         .in_place = args->place != NULL,
         .region = args->region,
         .release = args->release,
         .user = args->user,
         .cookie = args->cookie,
+        .writable = args->writable,
     };
     atomic_fetch_add_explicit(&pool->wrapped_live, 1, memory_order_relaxed);
     *out = &self->base;
@@ -427,10 +433,19 @@ static bool range_is_inside(const dp_buf *buf, size_t offset_bytes, size_t size_
     return offset_bytes <= buf->capacity_bytes && size_bytes <= buf->capacity_bytes - offset_bytes;
 }
 
-/* A wrapped block may be a stored object served in place, which nobody changes. */
+/* A wrapped block is a stored object served in place, which nobody changes, or a share's, which
+ * another process may be reading unless it is held once. */
 static bool may_write(const dp_buf *buf)
 {
-    return (buf->flags & BUF_WRAP) == 0 || ((const wrapped_buf *)(const void *)buf)->writable;
+    return (buf->flags & BUF_WRAP) == 0 ||
+           (((const wrapped_buf *)(const void *)buf)->writable && buf_references(buf) == 1);
+}
+
+/* NULL: plain memory, maybe of a tier that this pool has not got. */
+static dp_tier *copy_tier(const dp_buf *buf)
+{
+    bool is_plain = (buf->flags & BUF_WRAP) != 0 && buf->host != NULL;
+    return is_plain ? NULL : pool_of(buf)->tiers[buf->tier];
 }
 
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
@@ -439,8 +454,12 @@ dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_
         return DP_ERR_INVALID;
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
-    dp_status status =
-        tier_write(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, from, size_bytes);
+    dp_tier *tier = copy_tier(buf);
+    dp_status status = DP_OK;
+    if (tier != NULL)
+        status = tier_write(tier, region, base + offset_bytes, from, size_bytes);
+    else
+        memcpy((char *)buf->host + offset_bytes, from, size_bytes);
     health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
@@ -453,8 +472,12 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
         return DP_ERR_INVALID;
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
-    dp_status status =
-        tier_read(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, to, size_bytes);
+    dp_tier *tier = copy_tier(buf);
+    dp_status status = DP_OK;
+    if (tier != NULL)
+        status = tier_read(tier, region, base + offset_bytes, to, size_bytes);
+    else
+        memcpy(to, (const char *)buf->host + offset_bytes, size_bytes);
     health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);

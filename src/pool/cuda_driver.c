@@ -71,15 +71,22 @@ static dp_status initialise(const cuda_driver *driver, char detail[CUDA_DETAIL_B
     return cuda_status(result);
 }
 
-/* Reads one exported function into *slot.  ISO C has no cast from object to function pointer. */
-static bool load_symbol(void *library, const char *symbol, void *slot)
+/* Reads one exported function into *slot, NULL where there is none.  ISO C has no cast from object
+ * to function pointer. */
+static bool load_optional(void *library, const char *symbol, void *slot)
 {
     void *address = dlsym(library, symbol);
     memcpy(slot, &address, sizeof address);
-    if (address == NULL) {
+    return address != NULL;
+}
+
+static bool load_symbol(void *library, const char *symbol, void *slot)
+{
+    bool found = load_optional(library, symbol, slot);
+    if (!found) {
         snprintf(loaded_detail, sizeof loaded_detail, "CUDA driver too old: it lacks %s", symbol);
     }
-    return address != NULL;
+    return found;
 }
 
 static bool load_symbols(void *library)
@@ -89,6 +96,10 @@ static bool load_symbols(void *library)
         return false;                                                                              \
     }
     CUDA_DRIVER_LIST(CUDA_DRIVER_LOAD)
+#undef CUDA_DRIVER_LOAD
+#define CUDA_DRIVER_LOAD(slot, symbol, parameters)                                                 \
+    (void)load_optional(library, symbol, &loaded_table.slot);
+    CUDA_DRIVER_OPTIONAL_LIST(CUDA_DRIVER_LOAD)
 #undef CUDA_DRIVER_LOAD
     return true;
 }

@@ -24,7 +24,14 @@
 typedef int cuda_result;
 typedef int cuda_ordinal;
 typedef struct cuda_context cuda_context;
+typedef struct cuda_stream cuda_stream;
+typedef struct cuda_event cuda_event;
 typedef unsigned long long cuda_address;
+/* CUmemLocation, passed by value. */
+typedef struct cuda_location {
+    int type;
+    int id;
+} cuda_location;
 
 /* The results that somebody here tells apart; values from the driver API reference. */
 enum {
@@ -43,16 +50,38 @@ enum {
     CUDA_SYSTEM_DRIVER_MISMATCH = 803,
     CUDA_COMPAT_NOT_SUPPORTED = 804,
     CUDA_OPERATING_SYSTEM = 304,
+    CUDA_INVALID_HANDLE = 400,
+    CUDA_NOT_READY = 600,
     CUDA_ILLEGAL_ADDRESS = 700,
     CUDA_LAUNCH_FAILED = 719,
     CUDA_SYSTEM_NOT_READY = 802,
+    CUDA_CAPTURED_EVENT = 907,
     CUDA_UNKNOWN = 999
 };
 
 #define CUDA_HOST_PORTABLE   1u /* CU_MEMHOSTALLOC_PORTABLE: pinned for every context */
 #define CUDA_HOST_DEVICE_MAP 2u /* CU_MEMHOSTALLOC_DEVICEMAP: kernels may dereference it */
 
-/* X(slot, exported symbol, parameters).  Every function returns a CUresult. */
+#define CUDA_EVENT_NO_TIMING 2u /* CU_EVENT_DISABLE_TIMING: recording and asking cost less */
+
+#define CUDA_ATTACH_GLOBAL 1u /* CU_MEM_ATTACH_GLOBAL: any stream of any device may touch it */
+
+#define CUDA_ATTRIBUTE_MANAGED_MEMORY    83 /* CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY */
+#define CUDA_ATTRIBUTE_CONCURRENT_ACCESS 89 /* CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS */
+
+/* CUmem_advise. */
+enum {
+    CUDA_ADVISE_READ_MOSTLY = 1,
+    CUDA_ADVISE_NOT_READ_MOSTLY = 2,
+    CUDA_ADVISE_PREFER = 3,
+    CUDA_ADVISE_PREFER_NONE = 4
+};
+
+/* CUmemLocationType; the older calls take the device's ordinal instead, the CPU's is -1. */
+enum { CUDA_LOCATION_DEVICE = 1, CUDA_LOCATION_HOST = 2, CUDA_ORDINAL_CPU = -1 };
+
+/* X(slot, exported symbol, parameters).  Every function returns a CUresult.  All of them must be
+ * there: a driver that lacks one is too old for us. */
 #define CUDA_DRIVER_LIST(X)                                                                        \
     X(init, "cuInit", (unsigned flags))                                                            \
     X(device_count, "cuDeviceGetCount", (int *count))                                              \
@@ -71,11 +100,36 @@ enum {
       (cuda_address * address, void *host, unsigned flags))                                        \
     X(copy_to_device, "cuMemcpyHtoD_v2", (cuda_address to, const void *from, size_t size_bytes))   \
     X(copy_to_host, "cuMemcpyDtoH_v2", (void *to, cuda_address from, size_t size_bytes))           \
+    X(event_create, "cuEventCreate", (cuda_event * *event, unsigned flags))                        \
+    X(event_destroy, "cuEventDestroy_v2", (cuda_event * event))                                    \
+    X(event_record, "cuEventRecord", (cuda_event * event, cuda_stream * stream))                   \
+    X(event_query, "cuEventQuery", (cuda_event * event))                                           \
+    X(event_wait, "cuEventSynchronize", (cuda_event * event))                                      \
+    X(stream_wait, "cuStreamSynchronize", (cuda_stream * stream))                                  \
     X(error_name, "cuGetErrorName", (cuda_result result, const char **name))
+
+/*
+ * As above, but the slot is NULL where the driver lacks the symbol: what needs it is absent then.
+ * Advice and prefetch changed their parameters with CUDA 12.2; either form will do.
+ */
+#define CUDA_DRIVER_OPTIONAL_LIST(X)                                                               \
+    X(device_attribute, "cuDeviceGetAttribute", (int *value, int attribute, cuda_ordinal device))  \
+    X(managed_alloc, "cuMemAllocManaged",                                                          \
+      (cuda_address * address, size_t size_bytes, unsigned flags))                                 \
+    X(advise, "cuMemAdvise_v2",                                                                    \
+      (cuda_address address, size_t size_bytes, int advice, cuda_location location))               \
+    X(prefetch, "cuMemPrefetchAsync_v2",                                                           \
+      (cuda_address address, size_t size_bytes, cuda_location to, unsigned flags,                  \
+       cuda_stream *stream))                                                                       \
+    X(advise_ordinal, "cuMemAdvise",                                                               \
+      (cuda_address address, size_t size_bytes, int advice, cuda_ordinal device))                  \
+    X(prefetch_ordinal, "cuMemPrefetchAsync",                                                      \
+      (cuda_address address, size_t size_bytes, cuda_ordinal to, cuda_stream * stream))
 
 typedef struct cuda_driver {
 #define CUDA_DRIVER_SLOT(slot, symbol, parameters) cuda_result(*slot) parameters;
     CUDA_DRIVER_LIST(CUDA_DRIVER_SLOT)
+    CUDA_DRIVER_OPTIONAL_LIST(CUDA_DRIVER_SLOT)
 #undef CUDA_DRIVER_SLOT
 } cuda_driver;
 

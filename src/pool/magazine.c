@@ -11,7 +11,7 @@
  * Memory order: blocks change threads inside a depot's or slab's mutex, which orders everything
  * written to a descriptor before it; no atomics of our own are needed on the way.
  */
-#include "pool/magazine.h"
+#include "pool/magazine_state.h"
 
 #include <string.h>
 
@@ -32,141 +32,6 @@ static bool thread_key_works;
 static uint32_t slots_used = 1;                 /* bits, under the registry's lock; 0 is nobody's */
 static _Thread_local magazine_set *thread_sets; /* under the registry's lock too */
 _Static_assert(MAGAZINE_SLOTS < 32, "a bit for each slot");
-
-/* ---- rounds ---- */
-
-static inline dp_buf **rounds_base(magazine_rounds *rounds)
-{
-    return rounds->storage + MAGAZINE_AHEAD;
-}
-
-static inline magazine_rounds *rounds_of(dp_buf **base)
-{
-    return LIST_OF(base - MAGAZINE_AHEAD, magazine_rounds, storage);
-}
-
-static magazine_rounds *rounds_alloc(uint32_t capacity)
-{
-    size_t entries = MAGAZINE_AHEAD + (size_t)capacity;
-    magazine_rounds *rounds = os_aligned(64, sizeof *rounds + entries * sizeof(dp_buf *));
-    if (rounds == NULL)
-        return NULL;
-    *rounds = (magazine_rounds){.capacity = capacity};
-    for (unsigned i = 0; i < MAGAZINE_AHEAD; i++)
-        rounds->storage[i] = (dp_buf *)(void *)rounds;
-    return rounds;
-}
-
-static void rounds_free(magazine_rounds *rounds)
-{
-    while (rounds != NULL) {
-        magazine_rounds *next = rounds->next;
-        os_free(rounds);
-        rounds = next;
-    }
-}
-
-/* ---- depots ---- */
-
-static dp_tier_id tier_of(const magazine_layer *layer, unsigned index)
-{
-    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
-        if (layer->first[tier] != 0 && index - layer->first[tier] < SIZE_CLASS_COUNT)
-            return (dp_tier_id)tier;
-    }
-    return DP_TIER_NONE;
-}
-
-static void depot_init(magazine_depot *depot, unsigned size_class)
-{
-    size_t block_bytes = size_class_bytes(size_class);
-    size_t blocks = MAGAZINE_BYTES_MAX / block_bytes;
-    if (blocks > MAGAZINE_BLOCKS_MAX)
-        blocks = MAGAZINE_BLOCKS_MAX;
-    os_mutex_init(&depot->lock);
-    depot->capacity = blocks < 2 ? 0 : (uint32_t)blocks;
-    size_t full_max = DEPOT_BYTES_MAX / (blocks * block_bytes + 1);
-    depot->full_max = (uint32_t)(full_max > DEPOT_MAGAZINES_MAX ? DEPOT_MAGAZINES_MAX : full_max);
-}
-
-/* Rounds with blocks for the caller, NULL when there are none.  `empty` (or NULL) stays here. */
-static magazine_rounds *depot_take_full(magazine_layer *layer, unsigned index,
-                                        magazine_rounds *empty)
-{
-    magazine_depot *depot = &layer->depots[index];
-    os_lock(&depot->lock);
-    magazine_rounds *rounds = depot->full;
-    if (rounds != NULL) {
-        depot->full = rounds->next;
-        depot->full_count--;
-        rounds->next = NULL;
-        atomic_fetch_sub_explicit(&layer->depot_rounds[tier_of(layer, index)], 1,
-                                  memory_order_relaxed);
-        if (empty != NULL) {
-            empty->next = depot->empty;
-            depot->empty = empty;
-            depot->empty_count++;
-        }
-    }
-    os_unlock(&depot->lock);
-    return rounds;
-}
-
-/*
- * Takes rounds with blocks over and gives back empty ones: those that lie here, else, when the
- * depot has enough, the caller's own after their blocks went to the slab.  NULL when there are
- * none.
- */
-static magazine_rounds *depot_give_full(magazine_layer *layer, unsigned index,
-                                        magazine_rounds *rounds)
-{
-    magazine_depot *depot = &layer->depots[index];
-    dp_tier_id tier = tier_of(layer, index);
-    os_lock(&depot->lock);
-    bool taken = depot->full_count < depot->full_max;
-    magazine_rounds *empty = NULL;
-    if (taken) {
-        rounds->next = depot->full;
-        depot->full = rounds;
-        depot->full_count++;
-        atomic_fetch_add_explicit(&layer->depot_rounds[tier], 1, memory_order_relaxed);
-        empty = depot->empty;
-        if (empty != NULL) {
-            depot->empty = empty->next;
-            depot->empty_count--;
-            empty->next = NULL;
-        }
-    }
-    os_unlock(&depot->lock);
-    if (taken)
-        return empty;
-    slab_put(layer->slabs[tier], rounds_base(rounds), rounds->count);
-    rounds->count = 0;
-    return rounds;
-}
-
-/* True when there was anything.  Empty rounds are freed too: memory is short. */
-static bool depots_drain(magazine_layer *layer, dp_tier_id tier)
-{
-    bool any = false;
-    for (unsigned i = 0; layer->first[tier] != 0 && i < SIZE_CLASS_COUNT; i++) {
-        unsigned index = layer->first[tier] + i;
-        magazine_depot *depot = &layer->depots[index];
-        magazine_rounds *rounds;
-        while ((rounds = depot_take_full(layer, index, NULL)) != NULL) {
-            slab_put(layer->slabs[tier], rounds_base(rounds), rounds->count);
-            os_free(rounds);
-            any = true;
-        }
-        os_lock(&depot->lock);
-        magazine_rounds *empty = depot->empty;
-        depot->empty = NULL;
-        depot->empty_count = 0;
-        os_unlock(&depot->lock);
-        rounds_free(empty);
-    }
-    return any;
-}
 
 /* ---- a set's magazines ---- */
 
@@ -221,7 +86,8 @@ static bool magazine_empty(magazine_layer *layer, magazine *mag, unsigned index,
         if (rounds != NULL && rounds->count > 0) {
             any = true;
             if (to_slab)
-                slab_put(layer->slabs[tier_of(layer, index)], rounds_base(rounds), rounds->count);
+                slab_put(layer->slabs[depot_tier(layer, index)], rounds_base(rounds),
+                         rounds->count);
             else
                 rounds = depot_give_full(layer, index, rounds);
         }
@@ -271,7 +137,7 @@ static dp_status magazine_fill(magazine_layer *layer, magazine *mag, unsigned in
         loaded = rounds_alloc(layer->depots[index].capacity);
     if (loaded == NULL)
         return DP_ERR_NOMEM;
-    dp_tier_id tier = tier_of(layer, index);
+    dp_tier_id tier = depot_tier(layer, index);
     unsigned got = 0;
     dp_status status = slab_get(layer->slabs[tier], index - layer->first[tier], loaded->capacity,
                                 rounds_base(loaded), &got);
@@ -284,7 +150,7 @@ static dp_status magazine_fill(magazine_layer *layer, magazine *mag, unsigned in
 static dp_status slab_get_one(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
 {
     unsigned got = 0;
-    dp_tier_id tier = tier_of(layer, index);
+    dp_tier_id tier = depot_tier(layer, index);
     dp_status status = slab_get(layer->slabs[tier], index - layer->first[tier], 1, out, &got);
     if (status == DP_OK)
         magazine_count_past(mag, &mag->gets, 1);
@@ -323,7 +189,7 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazin
         if (status == DP_ERR_NOMEM || status == DP_ERR_QUOTA) {
             /* Full, but perhaps of blocks of other classes that nobody holds. */
             bool drained = set_drain(layer, set, tier);
-            if (atomic_load_explicit(&layer->depot_rounds[tier], memory_order_relaxed) != 0)
+            if (atomic_load_explicit(&layer->depot_bytes[tier], memory_order_relaxed) != 0)
                 drained = depots_drain(layer, tier) || drained;
             if (drained)
                 status = set_refill(layer, mag, index, &buf);
@@ -359,7 +225,7 @@ static bool magazine_make_room(magazine_layer *layer, magazine *mag, unsigned in
     if (empty == NULL)
         empty = rounds_alloc(capacity);
     if (empty == NULL) { /* then the loaded ones are emptied */
-        slab_put(layer->slabs[tier_of(layer, index)], rounds_base(loaded), loaded->count);
+        slab_put(layer->slabs[depot_tier(layer, index)], rounds_base(loaded), loaded->count);
         loaded->count = 0;
         empty = loaded;
         loaded = NULL;
@@ -632,76 +498,4 @@ void magazine_layer_destroy(magazine_layer *layer)
     os_mutex_destroy(&layer->shared_lock);
     os_free(layer->depots);
     os_free(layer->shared);
-}
-
-/* ---- the walker ---- */
-
-typedef struct walk {
-    magazine_layer *layer;
-    dp_tier_id tier;
-    unsigned index;
-    bool unmark;
-    uint64_t blocks;
-} walk;
-
-static void walk_blocks(walk *at, dp_buf *const *blocks, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        dp_buf *buf = blocks[i];
-        if (at->unmark) {
-            buf->flags &= (uint8_t)~BUF_MARK;
-            continue;
-        }
-        DP_ASSERT(buf->tier == at->tier && buf->magazine == at->index);
-        DP_ASSERT(atomic_load_explicit(&buf->references, memory_order_relaxed) == 0);
-        DP_ASSERT((buf->flags & ~BUF_FRESH) == 0); /* a mark: it is here twice */
-        buf->flags |= BUF_MARK;
-        at->blocks++;
-    }
-}
-
-static void walk_set(void *user, const magazine_set *set)
-{
-    walk *at = user;
-    const magazine *mag = &set->magazines[at->index];
-    dp_buf **top = magazine_top(mag);
-    DP_ASSERT(top >= mag->base && top <= mag->limit);
-    if (mag->base != NULL)
-        walk_blocks(at, mag->base, (size_t)(top - mag->base));
-    if (mag->previous != NULL)
-        walk_blocks(at, rounds_base(mag->previous), mag->previous->count);
-}
-
-/* Goes twice over all rounds of a class: marking, so that a block in two of them is found, and
- * unmarking. */
-static void walk_class(walk *at)
-{
-    const magazine_depot *depot = &at->layer->depots[at->index];
-    uint32_t full = 0;
-    for (magazine_rounds *rounds = depot->full; rounds != NULL; rounds = rounds->next) {
-        DP_ASSERT(rounds->count > 0 && rounds->count <= rounds->capacity);
-        walk_blocks(at, rounds_base(rounds), rounds->count);
-        full++;
-    }
-    DP_ASSERT(full == depot->full_count);
-    uint32_t empty = 0;
-    for (magazine_rounds *rounds = depot->empty; rounds != NULL; rounds = rounds->next) {
-        DP_ASSERT(rounds->count == 0);
-        empty++;
-    }
-    DP_ASSERT(empty == depot->empty_count);
-    magazine_each(at->layer, walk_set, at);
-}
-
-uint64_t magazine_check(magazine_layer *layer, dp_tier_id tier)
-{
-    walk at = {.layer = layer, .tier = tier};
-    for (unsigned i = 0; layer->first[tier] != 0 && i < SIZE_CLASS_COUNT; i++) {
-        at.index = layer->first[tier] + i;
-        at.unmark = false;
-        walk_class(&at);
-        at.unmark = true;
-        walk_class(&at);
-    }
-    return at.blocks;
 }

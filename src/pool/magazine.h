@@ -37,10 +37,14 @@
 /* A magazine holds at most this many blocks, of at most so many bytes together.  A class that two
  * blocks of would exceed the bytes is not kept by threads at all. */
 #define MAGAZINE_BLOCKS_MAX 64u
-#define MAGAZINE_BYTES_MAX  ((size_t)64 << 10)
-/* A depot keeps at most this many magazines, of at most so many bytes; the rest is the slab's. */
-#define DEPOT_MAGAZINES_MAX 64u
-#define DEPOT_BYTES_MAX     ((size_t)2 << 20)
+#define MAGAZINE_BYTES_MAX  ((size_t)32 << 10)
+/*
+ * A depot keeps at most this many magazines, and all depots of a tier keep at most so many bytes,
+ * or 1/32 of what the tier has given; the rest is the slab's, where it can become part of anything.
+ */
+#define DEPOT_MAGAZINES_MAX  64u
+#define DEPOTS_BYTES_MAX     ((size_t)1 << 20)
+#define DEPOTS_SHARE_OF_TIER 64u
 
 /* How far ahead of the block it gives out a get prefetches. */
 #define MAGAZINE_AHEAD 4u
@@ -94,7 +98,6 @@ typedef struct magazine_depot {
     magazine_rounds *empty;
     uint32_t full_count; /* may hold fewer blocks than the capacity: what a thread left */
     uint32_t empty_count;
-    uint32_t full_max;
     uint32_t capacity; /* of rounds of this class, 0: none */
 } magazine_depot;
 
@@ -104,7 +107,7 @@ struct magazine_layer {
     uint16_t first[DP_TIER_COUNT]; /* magazine of the tier's class 0; 0: the tier has none */
     unsigned magazine_count;       /* of a set, with the one that is never filled */
     magazine_depot *depots;        /* by the same index */
-    _Atomic uint32_t depot_rounds[DP_TIER_COUNT];
+    _Atomic size_t depot_bytes[DP_TIER_COUNT]; /* in the full rounds of all depots */
     list_node sets;
     pthread_mutex_t shared_lock;
     magazine_set *shared;

@@ -62,14 +62,18 @@ static dp_status tiers_open(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
-/* Puts the configured budget round each tier; the wrapper owns the tier, also when it fails. */
+/* Puts the budget round each tier; the wrapper owns the tier, also when it fails. */
 static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
 {
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
-        size_t budget = config->budget_bytes_max[id];
-        if (pool->tiers[id] == NULL || budget == 0)
-            continue;
         dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        size_t budget = config->budget_bytes_max[id];
+        if (budget == 0)
+            budget = inner->budget_bytes_default;
+        if (budget == 0)
+            continue;
         pool->tiers[id] = NULL;
         dp_status status = tier_limit_wrap(inner, budget, &pool->tiers[id]);
         if (status != DP_OK)
@@ -80,7 +84,7 @@ static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
 
 /* ---- making ---- */
 
-static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
+static router_facts facts_collect(dp_pool *pool)
 {
     router_facts facts = {0};
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
@@ -88,7 +92,6 @@ static router_facts facts_collect(dp_pool *pool, const dp_pool_config *config)
         if (tier == NULL)
             continue;
         pool->infos[id] = tier->info;
-        pool->infos[id].budget_bytes_max = config->budget_bytes_max[id];
         facts.usable |= tier_has_regions(tier) ? DP_TIER_BIT(id) : 0;
         facts.host_visible |= tier->info.host_visible ? DP_TIER_BIT(id) : 0;
         facts.device_visible |= tier->info.device_visible ? DP_TIER_BIT(id) : 0;
@@ -175,7 +178,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     const dp_route_rule *rules = config->rules;
     if (rules == NULL)
         rules = dp_route_rules_default(&rule_count);
-    router_facts facts = facts_collect(pool, config);
+    router_facts facts = facts_collect(pool);
     if (facts.usable == 0)
         return DP_ERR_UNSUPPORTED;
     dp_status status = router_init(rules, rule_count, &facts, &pool->router);
@@ -192,6 +195,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     }
     health_start(pool, config);
     fast_fill(pool);
+    stream_release_open(&pool->streams, facts.device_visible != 0);
     return DP_OK;
 }
 
@@ -249,6 +253,7 @@ void dp_pool_destroy(dp_pool *pool)
 {
     if (pool == NULL)
         return;
+    stream_release_close(&pool->streams); /* puts what still waits for a stream */
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
     tenants_destroy(&pool->tenants);
@@ -317,6 +322,7 @@ void pool_check(dp_pool *pool)
     dp_stats_read(pool, &stats);
     fallback_check(&pool->fallback);
     health_check(&pool->health);
+    stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)
             continue;

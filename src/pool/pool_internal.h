@@ -16,7 +16,7 @@ dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 typedef void buf_release(void *user, uint64_t cookie);
 
 /*
- * Makes a buffer over memory that some tier already holds (a pmem object served in place).
+ * Makes a buffer over memory that is held already (a pmem object served in place, a share's block).
  * The block is not the slab's: `release` gets it back.
  */
 typedef struct buf_wrap_args {
@@ -32,6 +32,9 @@ typedef struct buf_wrap_args {
 } buf_wrap_args;
 
 dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out);
+
+/* The pool that a held buffer belongs to. */
+dp_pool *buf_pool(const dp_buf *buf);
 
 /* How many references are held; exact only for the only holder.  For evict: 1 = the cache's own. */
 uint32_t buf_references(const dp_buf *buf);

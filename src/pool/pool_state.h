@@ -13,6 +13,7 @@
 #include "pool/magazine.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
+#include "pool/stream_release.h"
 #include "pool/tenant.h"
 
 /* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
@@ -33,6 +34,7 @@ struct dp_pool {
     slab *slabs[DP_TIER_COUNT];
     dp_tier *tiers[DP_TIER_COUNT]; /* NULL: absent, infos[] says why */
     dp_tier_info infos[DP_TIER_COUNT];
+    stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];

@@ -3,16 +3,20 @@
  * Rung 2: regions into runs into blocks; slab.h draws the picture, slab_state.h states the
  * invariants.
  *
- * Watermark: a region whose last run ends stays only while empty regions are no more than one
- * eighth of the capacity, or one region; above that it goes back to the tier at once.  A run ends
+ * Watermark: a region whose last run ends stays only while empty regions are no more than 1/32
+ * of the capacity, or one region; above that it goes back to the tier at once.  A run ends
  * with its last block: the depots above (rung 3) already keep a burst's worth of each class.
  *
- * First fit over the open regions; one that became empty goes to the back, so that it stays empty.
+ * A run goes to the fullest of the open regions that has room; a region that became empty goes to
+ * the back, so that it stays empty.
  */
 #include "pool/slab_state.h"
 
 #define RUN_UNITS_MAX    16u /* as much as a run takes to waste less at its end */
+#define REGION_TRIES_MAX 64u /* bounds the search; it goes on only while nothing fits at all */
+#define RUN_WASTE_MAX    64u /* in 1/1024 of the run */
 #define HUGE_ROUND_BYTES ((size_t)4096)
+#define SLAB_EMPTY_SHARE 32u /* of the capacity, that may lie in empty regions */
 
 dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
 {
@@ -59,6 +63,13 @@ size_t slab_alignment_bytes(const slab *self)
 
 /* ---- regions ---- */
 
+static void capacity_change(slab *self, int64_t bytes)
+{
+    self->stats.capacity_bytes += (uint64_t)bytes;
+    atomic_store_explicit(&self->capacity_seen, (size_t)self->stats.capacity_bytes,
+                          memory_order_relaxed);
+}
+
 /* Calls the tier; the new region is on no list yet. */
 static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
 {
@@ -76,7 +87,7 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
     DP_ASSERT(start % self->alignment_bytes == 0);
     list_init(&region->link);
     list_init(&region->runs);
-    self->stats.capacity_bytes += region->memory.size_bytes;
+    capacity_change(self, (int64_t)region->memory.size_bytes);
     *out = region;
     return DP_OK;
 }
@@ -86,7 +97,7 @@ static void region_give_back(slab *self, slab_region *region)
     DP_ASSERT(list_is_empty(&region->runs));
     list_remove(&region->link);
     self->stats.region_calls++;
-    self->stats.capacity_bytes -= region->memory.size_bytes;
+    capacity_change(self, -(int64_t)region->memory.size_bytes);
     /* The next owner of these addresses is not ours. */
     OS_UNPOISON(region->memory.host, region->memory.host == NULL ? 0 : region->memory.size_bytes);
     tier_region_put(self->tier, &region->memory);
@@ -113,7 +124,7 @@ static void empty_give_back(slab *self, slab_region *region)
 static void watermark_keep(slab *self)
 {
     while (self->empty_bytes > self->region_bytes &&
-           self->empty_bytes > self->stats.capacity_bytes / 8)
+           self->empty_bytes > self->stats.capacity_bytes / SLAB_EMPTY_SHARE)
         empty_give_back(self, region_of(self->open.previous));
 }
 
@@ -164,17 +175,35 @@ static bool region_fit(const slab_region *region, uint64_t bits, unsigned units,
     return false;
 }
 
+/*
+ * The fullest of the open regions that has such a place, among the first REGION_TRIES_MAX: runs
+ * then gather in few regions, and the others empty and go back.  NULL when there is none.
+ */
+static slab_region *region_choose(slab *self, uint64_t bits, unsigned units, unsigned *at)
+{
+    slab_region *best = NULL;
+    int best_busy = -1;
+    unsigned tries = 0;
+    LIST_EACH(node, &self->open)
+    {
+        slab_region *region = region_of(node);
+        int busy = __builtin_popcountll(region->busy);
+        unsigned place = 0;
+        if (busy > best_busy && region_fit(region, bits, units, &place)) {
+            best = region;
+            best_busy = busy;
+            *at = place;
+        }
+        if (++tries == REGION_TRIES_MAX && best != NULL)
+            break;
+    }
+    return best;
+}
+
 static dp_status units_take(slab *self, unsigned units, slab_region **out, unsigned *at)
 {
     uint64_t bits = bits_of(units);
-    slab_region *region = NULL;
-    LIST_EACH(node, &self->open)
-    {
-        if (region_fit(region_of(node), bits, units, at)) {
-            region = region_of(node);
-            break;
-        }
-    }
+    slab_region *region = region_choose(self, bits, units, at);
     if (region == NULL) {
         dp_status status = region_open(self, &region);
         if (status != DP_OK)
@@ -230,7 +259,7 @@ static unsigned run_units(const slab *self, size_t stride_bytes)
             best = units;
             best_ratio = ratio;
         }
-        if (best_ratio <= 64)
+        if (best_ratio <= RUN_WASTE_MAX)
             break;
     }
     return best;
@@ -460,6 +489,11 @@ const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes)
     size_t index = (size_t)(buf - run_bufs(run));
     *offset_bytes = run->offset_bytes + index * run->stride_bytes;
     return &run->region->memory;
+}
+
+size_t slab_capacity_bytes(const slab *self)
+{
+    return atomic_load_explicit(&self->capacity_seen, memory_order_relaxed);
 }
 
 void slab_stats_read(slab *self, slab_stats *out)

@@ -134,6 +134,9 @@ const tier_region *slab_region_of(const dp_buf *buf, size_t *offset_bytes);
 
 void slab_stats_read(slab *slab, slab_stats *out);
 
+/* stats.capacity_bytes, a moment old, without the lock. */
+size_t slab_capacity_bytes(const slab *slab);
+
 /* Walks everything and asserts that each free block is on one list once and that the sums agree. */
 void slab_check(slab *slab);
 

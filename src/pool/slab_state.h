@@ -60,6 +60,7 @@ struct slab {
     size_t kept_bytes;
     size_t empty_bytes; /* in open regions without runs */
     slab_stats stats;
+    _Atomic size_t capacity_seen; /* stats.capacity_bytes, for readers without the lock */
     list_node partial[SIZE_CLASS_COUNT];
 };
 

@@ -113,6 +113,21 @@ dp_status tier_read(dp_tier *tier, const tier_region *region, size_t offset_byte
     return DP_OK;
 }
 
+dp_status tier_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice)
+{
+    if (tier->ops->advice == NULL)
+        return DP_ERR_UNSUPPORTED;
+    return tier->ops->advice->advise(tier, device, size_bytes, advice);
+}
+
+dp_status tier_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                        uint64_t stream)
+{
+    if (tier->ops->advice == NULL)
+        return DP_ERR_UNSUPPORTED;
+    return tier->ops->advice->prefetch(tier, device, size_bytes, where, stream);
+}
+
 bool tier_has_store(const dp_tier *tier)
 {
     return tier->ops->store != NULL;

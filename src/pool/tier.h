@@ -3,15 +3,16 @@
  * Rung 1: a tier is a struct whose first member points to a static const table of operations.
  *
  * Only the tier_*() front functions below touch the table; a NULL slot means unsupported, and the
- * two groups (copy, store) are all-or-none.  Tiers hand out large regions; the slab allocator (rung
- * 2) cuts them.  Decorators (tier_fault.c, tier_limit.c) are tiers that hold another one. Regions
- * are got and put under the slab's lock of that tier, never concurrently; copies and the store's
- * calls may come from any thread at once.
+ * three groups (copy, store, advice) are all-or-none.  Tiers hand out large regions; the slab
+ * allocator (rung 2) cuts them.  Decorators (tier_fault.c, tier_limit.c, tier_trace.c) are tiers
+ * that hold another one.  Regions are got and put under the slab's lock of that tier, never
+ * concurrently; the groups' calls may come from any thread at once.
  */
 #ifndef DP_POOL_TIER_H
 #define DP_POOL_TIER_H
 
 #include <danpool/cache.h>
+#include <danpool/device.h>
 #include <danpool/status.h>
 #include <danpool/tier.h>
 
@@ -23,7 +24,7 @@ typedef struct tier_region {
     void *host;
     uint64_t device;
     size_t size_bytes;
-    uint64_t cookie; /* the tier's own, e.g. a reservation */
+    uint64_t cookie; /* the tier's own, e.g. a reservation, or shm's descriptor */
 } tier_region;
 
 /* For tiers that the CPU cannot dereference: synchronous copies, asserted inside the region. */
@@ -31,6 +32,14 @@ typedef struct tier_copy_ops {
     dp_status (*write)(dp_tier *tier, uint64_t device, const void *from, size_t size_bytes);
     dp_status (*read)(dp_tier *tier, uint64_t device, void *to, size_t size_bytes);
 } tier_copy_ops;
+
+/* For memory that the driver moves between CPU and GPU: hints, the bytes stay the same. */
+typedef struct tier_advice_ops {
+    /* Whole pages of the range only. */
+    dp_status (*advise)(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice);
+    dp_status (*prefetch)(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                          uint64_t stream);
+} tier_advice_ops;
 
 /* What a store holds for one key.  `data` points into the tier and is valid until released. */
 typedef struct tier_object {
@@ -71,14 +80,16 @@ typedef struct tier_ops {
     void (*region_put)(dp_tier *tier, const tier_region *region);
     /* (optional) What is free and what there is in all, others' use included; any thread. */
     dp_status (*room)(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes);
-    const tier_copy_ops *copy;   /* (optional) NULL: memcpy on the host address does */
-    const tier_store_ops *store; /* (optional) NULL: nothing here survives the process */
+    const tier_copy_ops *copy;     /* (optional) NULL: memcpy on the host address does */
+    const tier_store_ops *store;   /* (optional) NULL: nothing here survives the process */
+    const tier_advice_ops *advice; /* (optional) NULL: the memory is where it is */
 } tier_ops;
 
 struct dp_tier {
     const tier_ops *ops;
     dp_tier_info info;
     size_t region_bytes_default; /* what the slab asks for when it needs more */
+    size_t budget_bytes_default; /* (optional) limit where the pool's owner sets none, 0 = none */
 };
 
 typedef struct tier_open_args {
@@ -92,9 +103,12 @@ typedef struct tier_open_args {
  */
 #define TIER_OPENER_LIST(X)                                                                        \
     X(DP_TIER_HOST, tier_host_open)                                                                \
+    X(DP_TIER_HUGE, tier_huge_open)                                                                \
     X(DP_TIER_PINNED, tier_pinned_open)                                                            \
     X(DP_TIER_HBM, tier_hbm_open)                                                                  \
-    X(DP_TIER_PMEM, tier_pmem_open)
+    X(DP_TIER_MANAGED, tier_managed_open)                                                          \
+    X(DP_TIER_PMEM, tier_pmem_open)                                                                \
+    X(DP_TIER_SHM, tier_shm_open)
 
 typedef dp_status tier_opener(const tier_open_args *args, char detail[96], dp_tier **out);
 
@@ -104,11 +118,53 @@ TIER_OPENER_LIST(TIER_DECLARE)
 
 /* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for
  * what they add. */
-/* Fails the n-th region_get, copy or commit from now on (1 = the next), then every `every`-th; for
- * tests. */
+/* Fails the n-th region_get, copy, advice or commit from now on (1 = the next), then every
+ * `every`-th; for tests. */
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out);
 /* DP_ERR_QUOTA once more than budget_bytes_max would be taken in regions and stored objects. */
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out);
+
+/* What a traced call did.  X(enumerator, name). */
+#define TIER_CALL_LIST(X)                                                                          \
+    X(TIER_REGION_GET, "region_get")                                                               \
+    X(TIER_REGION_PUT, "region_put")                                                               \
+    X(TIER_WRITE, "write")                                                                         \
+    X(TIER_READ, "read")                                                                           \
+    X(TIER_ADVISE, "advise")                                                                       \
+    X(TIER_PREFETCH, "prefetch")                                                                   \
+    X(TIER_COMMIT, "commit")                                                                       \
+    X(TIER_FIND, "find")                                                                           \
+    X(TIER_RELEASE, "release")                                                                     \
+    X(TIER_REMOVE, "remove")                                                                       \
+    X(TIER_EACH, "each")
+
+typedef enum tier_call {
+#define TIER_CALL_ENUM(id, name) id,
+    TIER_CALL_LIST(TIER_CALL_ENUM)
+#undef TIER_CALL_ENUM
+        TIER_CALL_COUNT
+} tier_call;
+
+typedef struct tier_trace_event {
+    dp_tier_id tier;
+    tier_call call;
+    size_t size_bytes; /* of the region, range or object; 0 where nothing was found, and for each */
+    uint64_t start_ns;
+    uint64_t duration_ns;
+    dp_status status; /* DP_OK for calls that cannot fail */
+} tier_trace_event;
+
+typedef struct tier_trace_sink {
+    /* Run after each call on the thread that made it, under whatever locks that thread holds (for
+     * regions the slab's): it must not call the pool. */
+    void (*report)(void *user, const tier_trace_event *event);
+    void *user;
+    uint64_t (*clock_ns)(void *user); /* (optional) NULL: os_clock_ns() */
+} tier_trace_sink;
+
+/* Passes every call on and reports it.  `sink` is copied; what it points to outlives the tier. */
+dp_status tier_trace_wrap(dp_tier *inner, const tier_trace_sink *sink, dp_tier **out);
+const char *tier_call_name(tier_call call);
 
 /* A decorator's table: its own slots, less the groups that the inner tier lacks. */
 static inline tier_ops tier_ops_like(const tier_ops *own, const tier_ops *inner)
@@ -120,6 +176,7 @@ static inline tier_ops tier_ops_like(const tier_ops *own, const tier_ops *inner)
         .room = inner->room != NULL ? own->room : NULL,
         .copy = inner->copy != NULL ? own->copy : NULL,
         .store = inner->store != NULL ? own->store : NULL,
+        .advice = inner->advice != NULL ? own->advice : NULL,
     };
 }
 
@@ -136,6 +193,10 @@ dp_status tier_write(dp_tier *tier, const tier_region *region, size_t offset_byt
                      const void *from, size_t size_bytes);
 dp_status tier_read(dp_tier *tier, const tier_region *region, size_t offset_bytes, void *to,
                     size_t size_bytes);
+/* DP_ERR_UNSUPPORTED where the tier has no such group. */
+dp_status tier_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice);
+dp_status tier_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                        uint64_t stream);
 bool tier_has_store(const dp_tier *tier);
 dp_status tier_store_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
 dp_status tier_store_find(dp_tier *tier, const dp_cache_key *key, tier_object *out);

@@ -2,9 +2,9 @@
 /*
  * A tier around another tier whose n-th call fails, then every k-th after it; for tests.
  *
- * Counted are the calls that can fail for want of memory or by a broken device: region_get, copies
- * and commits, in one count over all threads.  The failed call never reaches the inner tier, so a
- * failure leaves it as it was.  Everything else is forwarded, facts included.
+ * Counted are the calls that can fail for want of memory or by a broken device: region_get, copies,
+ * advice and commits, in one count over all threads.  The failed call never reaches the inner tier,
+ * so a failure leaves it as it was.  Everything else is forwarded, facts included.
  */
 #include <stdatomic.h>
 
@@ -76,6 +76,22 @@ static dp_status fault_read(dp_tier *tier, uint64_t device, void *to, size_t siz
     return self->inner->ops->copy->read(self->inner, device, to, size_bytes);
 }
 
+static dp_status fault_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice)
+{
+    fault_tier *self = fault_of(tier);
+    return fails_now(self) ? DP_ERR_DEVICE : tier_advise(self->inner, device, size_bytes, advice);
+}
+
+static dp_status fault_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                                uint64_t stream)
+{
+    fault_tier *self = fault_of(tier);
+    if (fails_now(self)) {
+        return DP_ERR_DEVICE;
+    }
+    return tier_prefetch(self->inner, device, size_bytes, where, stream);
+}
+
 static dp_status fault_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
 {
     fault_tier *self = fault_of(tier);
@@ -107,6 +123,11 @@ static void fault_each(dp_tier *tier,
 
 static const tier_copy_ops FAULT_COPY_OPS = {.write = fault_write, .read = fault_read};
 
+static const tier_advice_ops FAULT_ADVICE_OPS = {
+    .advise = fault_advise,
+    .prefetch = fault_prefetch,
+};
+
 static const tier_store_ops FAULT_STORE_OPS = {
     .commit = fault_commit,
     .find = fault_find,
@@ -122,6 +143,7 @@ static const tier_ops FAULT_OPS = {
     .room = fault_room,
     .copy = &FAULT_COPY_OPS,
     .store = &FAULT_STORE_OPS,
+    .advice = &FAULT_ADVICE_OPS,
 };
 
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out)

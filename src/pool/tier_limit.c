@@ -95,6 +95,17 @@ static dp_status limit_read(dp_tier *tier, uint64_t device, void *to, size_t siz
     return inner->ops->copy->read(inner, device, to, size_bytes);
 }
 
+static dp_status limit_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advice advice)
+{
+    return tier_advise(limit_of(tier)->inner, device, size_bytes, advice);
+}
+
+static dp_status limit_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
+                                uint64_t stream)
+{
+    return tier_prefetch(limit_of(tier)->inner, device, size_bytes, where, stream);
+}
+
 static dp_status limit_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
 {
     limit_tier *self = limit_of(tier);
@@ -138,6 +149,11 @@ static void limit_each(dp_tier *tier,
 
 static const tier_copy_ops LIMIT_COPY_OPS = {.write = limit_write, .read = limit_read};
 
+static const tier_advice_ops LIMIT_ADVICE_OPS = {
+    .advise = limit_advise,
+    .prefetch = limit_prefetch,
+};
+
 static const tier_store_ops LIMIT_STORE_OPS = {
     .commit = limit_commit,
     .find = limit_find,
@@ -153,6 +169,7 @@ static const tier_ops LIMIT_OPS = {
     .room = limit_room,
     .copy = &LIMIT_COPY_OPS,
     .store = &LIMIT_STORE_OPS,
+    .advice = &LIMIT_ADVICE_OPS,
 };
 
 static bool count_object(void *user, const dp_cache_key *key, const tier_object *object)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <danpool/pool.h>
 #include <libconfig.h>
 #include <sys/stat.h>
 
@@ -401,9 +402,38 @@ static dp_status check_pmem_path(const char *path, config_error *error)
     return DP_OK;
 }
 
+dp_status config_tiers(const config *in, uint32_t *tiers, config_error *error)
+{
+    static const char separators[] = ", ";
+    uint32_t found = 0;
+    if (strcmp(in->pool_tiers, "all") == 0) {
+        *tiers = DP_TIER_BITS_ALL;
+        return DP_OK;
+    }
+    for (const char *at = in->pool_tiers; *at != '\0';) {
+        char name[CONFIG_TEXT_BYTES];
+        size_t length = strcspn(at, separators);
+        memcpy(name, at, length);
+        name[length] = '\0';
+        dp_tier_id id = dp_tier_by_name(name);
+        if (length > 0 && id == DP_TIER_NONE) {
+            return fail(error, "pool.tiers: there is no tier \"%.64s\"", name);
+        }
+        found |= length > 0 ? DP_TIER_BIT(id) : 0;
+        at += length + (at[length] != '\0');
+    }
+    /* Pages, batches and what no rule names lie there. */
+    if ((found & DP_TIER_BIT(DP_TIER_HOST)) == 0) {
+        return fail(error, "pool.tiers must name host, not only \"%.64s\"", in->pool_tiers);
+    }
+    *tiers = found;
+    return DP_OK;
+}
+
 dp_status config_check(const config *in, config_error *error)
 {
     struct in_addr address;
+    uint32_t tiers;
     if (inet_pton(AF_INET, in->listen_address, &address) != 1) {
         return fail(error, "listen.address must be an IPv4 address, not \"%s\"",
                     in->listen_address);
@@ -420,6 +450,13 @@ dp_status config_check(const config *in, config_error *error)
     if (log_level_by_name(in->log_level) < 0) {
         return fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                     in->log_level);
+    }
+    dp_status status = config_tiers(in, &tiers, error);
+    if (status != DP_OK) {
+        return status;
+    }
+    if (in->pool_pmem_path[0] != '\0' && (tiers & DP_TIER_BIT(DP_TIER_PMEM)) == 0) {
+        return fail(error, "pool.pmem_path is set, but pool.tiers does not name pmem");
     }
     return check_pmem_path(in->pool_pmem_path, error);
 }

@@ -24,10 +24,16 @@
     N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
     S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
+    S(pool, tiers, "all", "memories to open: all, or names with commas; host must be one")         \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
     N(pool, fallback_mib, 16, 0, 65536, "host memory beside that for when a tier ails, 0 = none")  \
     N(pool, room_quota_mib, 0, 0, 1048576,                                                         \
       "most a room's messages take of each tier, 0 = no limit")                                    \
+    N(pool, huge_budget_mib, 0, 0, 1048576, "most in huge pages, 0 = no limit")                    \
+    N(pool, pinned_budget_mib, 0, 0, 1048576, "most of page-locked memory, 0 = no limit")          \
+    N(pool, hbm_budget_mib, 0, 0, 1048576, "most of the GPU's memory, 0 = no limit")               \
+    N(pool, managed_budget_mib, 256, 1, 1048576, "most that moves between CPU and GPU")            \
+    N(pool, shm_budget_mib, 0, 0, 1048576, "most of memory that can be shared, 0 = no limit")      \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
@@ -80,8 +86,11 @@ dp_status config_read_environment(config *out, char *const *environment, config_
 /* Applies one "group.key=value"; `source` ("--set", "DANPOOL_...") is named in the error. */
 dp_status config_set(config *out, const char *assignment, const char *source, config_error *error);
 
-/* Checks what single ranges cannot (power of two, backend and level names, pmem path). */
+/* Checks what single ranges cannot (power of two; backend, level and tier names; pmem path). */
 dp_status config_check(const config *config, config_error *error);
+
+/* The set of DP_TIER_BIT()s that pool.tiers names. */
+dp_status config_tiers(const config *config, uint32_t *tiers, config_error *error);
 
 /* Writes the whole configuration as a file that config_load_file() takes, comments included.
  * Returns a malloc()ed text. */

@@ -171,13 +171,26 @@ static void log_health(void *user, const dp_health_event *event)
              dp_health_cause_name(event->cause));
 }
 
+static void set_budgets(const config *settings, size_t budget_bytes_max[DP_TIER_COUNT])
+{
+    budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HUGE] = (size_t)settings->pool_huge_budget_mib << 20;
+    budget_bytes_max[DP_TIER_PINNED] = (size_t)settings->pool_pinned_budget_mib << 20;
+    budget_bytes_max[DP_TIER_HBM] = (size_t)settings->pool_hbm_budget_mib << 20;
+    budget_bytes_max[DP_TIER_MANAGED] = (size_t)settings->pool_managed_budget_mib << 20;
+    budget_bytes_max[DP_TIER_SHM] = (size_t)settings->pool_shm_budget_mib << 20;
+}
+
 static dp_status open_pool(dp_server *server)
 {
     const config *settings = &server->config;
     dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
+    config_error unused;
+    dp_status checked = config_tiers(settings, &pool_config.tiers, &unused);
+    DP_ASSERT(checked == DP_OK); /* config_check() has seen it */
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
-    pool_config.budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
+    set_budgets(settings, pool_config.budget_bytes_max);
     pool_config.health.fallback_bytes_max = (size_t)settings->pool_fallback_mib << 20;
     pool_config.health.listener = log_health;
     dp_status status = dp_pool_create(&pool_config, &server->pool);

@@ -231,7 +231,7 @@ describe('http', () => {
     const form =
       /^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? (\d+(\.\d+)?(e[+-]?\d+)?|\+Inf|NaN)$/;
     lines.forEach((line) => assert.match(line, form));
-    for (const tier of ['host', 'pinned', 'hbm', 'pmem']) {
+    for (const tier of ['host', 'huge', 'pinned', 'hbm', 'managed', 'pmem', 'shm']) {
       assert.match(text, new RegExp(`^danpool_pool_tier_up\\{tier="${tier}"\\} [01]$`, 'm'));
     }
     assert.match(text, /^danpool_build_info\{.*backend="(cpu|cuda)".*\} 1$/m);

@@ -71,7 +71,7 @@ describe('media', () => {
       );
       assert.equal(media.source, source);
       assert.ok(media.engine.length > 0);
-      assert.ok(['host', 'pinned', 'hbm', 'pmem'].includes(media.tier), media.tier);
+      assert.ok(['host', 'huge', 'pinned', 'hbm', 'managed', 'pmem', 'shm'].includes(media.tier), media.tier);
       const picture = await daemon.fetch(answer.url);
       const bytes = Buffer.from(await picture.arrayBuffer());
       assert.ok(
@@ -92,7 +92,7 @@ describe('media', () => {
     assert.equal(header('x-content-type-options'), 'nosniff');
     assert.equal(header('content-security-policy'), "default-src 'none'; sandbox");
     assert.ok(header('etag'));
-    assert.match(header('x-danpool-tier'), /^(host|pinned|hbm|pmem)$/);
+    assert.match(header('x-danpool-tier'), /^(host|huge|pinned|hbm|managed|pmem|shm)$/);
     assert.match(header('content-type'), /^image\/(webp|png|jpeg)$/);
     const bytes = Buffer.from(await response.arrayBuffer());
     assert.equal(bytes.length, Number(header('content-length')));

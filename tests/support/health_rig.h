@@ -106,6 +106,12 @@ static inline dp_health_state rig_state(const health_rig *rig, dp_family family)
     return rig_info(rig, DP_TIER_PINNED, family).state;
 }
 
+static inline const dp_health_event *rig_last_event(const health_rig *rig)
+{
+    assert_true(rig->event_count > 0);
+    return &rig->events[rig->event_count - 1];
+}
+
 /* Text: pinned, then host.  NULL where dp_get() fails. */
 static inline dp_buf *rig_text(health_rig *rig, size_t size_bytes)
 {
