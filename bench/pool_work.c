@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <danpool/buf.h>
+#include <danpool/tenant.h>
 
 #include "pool_trouble.h"
 
@@ -49,6 +50,8 @@ const work work_list[] = {
     {"get+put 4 KiB, 1 thread", WORK_PAIR, 4096, 1, GOAL_RATIO(1.0), NULL},
     {"get+put 4 KiB, 2 threads", WORK_PAIR, 4096, 2, GOAL_RATIO(1.0), NULL},
     {"get+put 1 MiB, 1 thread", WORK_PAIR, 1u << 20, 1, GOAL_NONE, NULL},
+    {"get+put 64 B for a tenant, 1 thread", WORK_TENANT, 64, 1, GOAL_NONE,
+     "the long way, with a quota booked and given back"},
     {"A gets, B puts, 64 B", WORK_CROSS, 64, 2, GOAL_RATIO(0.5), NULL},
     {"raw hand-over, 64 B apart", WORK_RAW, 64, 2, GOAL_NONE,
      "no allocator: what the ring and moving the block's first line cost by themselves"},
@@ -80,6 +83,7 @@ typedef struct ring {
 typedef struct run {
     const work *w;
     dp_pool *pool;
+    uint16_t tenant; /* WORK_TENANT, of the pool */
     uint64_t run_ns;
     ring ring;
     char *raw_blocks; /* WORK_RAW: 2 x RING_SLOTS blocks */
@@ -154,14 +158,29 @@ static bool pair_ops(run *r, uint64_t count)
     return true;
 }
 
+static bool tenant_ops(run *r, uint64_t count)
+{
+    const dp_request request = {.size_bytes = r->w->size_bytes, .tenant = r->tenant};
+    for (uint64_t i = 0; i < count; i++) {
+        dp_buf *buf = NULL;
+        if (dp_get(r->pool, &request, &buf) != DP_OK) {
+            return false;
+        }
+        *(volatile uint64_t *)dp_buf_data(buf) = i;
+        dp_put(buf);
+    }
+    return true;
+}
+
 static bool pair_lane(lane *l)
 {
     run *r = l->r;
-    bool ok = pair_ops(r, WARM_OPS);
+    bool (*ops)(run * r, uint64_t count) = r->tenant != 0 ? tenant_ops : pair_ops;
+    bool ok = ops(r, WARM_OPS);
     start_together(r);
     uint64_t start = bench_now_ns();
     while (ok && l->elapsed_ns < r->run_ns) {
-        ok = pair_ops(r, CHUNK_OPS);
+        ok = ops(r, CHUNK_OPS);
         l->ops += CHUNK_OPS;
         l->elapsed_ns = bench_now_ns() - start;
     }
@@ -373,6 +392,7 @@ static void *lane_main(void *argument)
     uint64_t waited = bench_thread_wait_ns();
     switch (l->r->w->kind) {
     case WORK_PAIR:
+    case WORK_TENANT:
         ok = pair_lane(l);
         break;
     case WORK_CROSS:
@@ -461,6 +481,9 @@ void work_run(const work *w, dp_pool *pool, bool quick, work_result *out)
         ready = r.trouble != NULL;
         r.pool = ready ? trouble_pool(r.trouble) : NULL;
     }
+    if (ready && w->kind == WORK_TENANT && pool != NULL) {
+        ready = dp_tenant_create(pool, "bench", NULL, &r.tenant) == DP_OK;
+    }
     if (ready) {
         lane lanes[2];
         trouble_report report = {0};
@@ -468,6 +491,9 @@ void work_run(const work *w, dp_pool *pool, bool quick, work_result *out)
         if (r.trouble != NULL) {
             trouble_stop(r.trouble, &report);
             trouble_destroy(r.trouble);
+        }
+        if (r.tenant != 0) {
+            (void)dp_tenant_destroy(pool, r.tenant);
         }
         result_fill(&r, lanes, out);
         out->demotions = (double)report.demotions;

@@ -20,6 +20,7 @@
 
 typedef enum work_kind {
     WORK_PAIR,   /* get and put at once, on one or two threads */
+    WORK_TENANT, /* the same, charged to a tenant */
     WORK_CROSS,  /* one thread gets, another puts, a ring of 1,024 pointers between them */
     WORK_RAW,    /* the same ring and the same 8 bytes, no allocator */
     WORK_MIXED,  /* 1,024 blocks of mixed size stay live, a random one is replaced */
