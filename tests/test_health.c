@@ -125,6 +125,24 @@ static void less_than_a_tenth_available_degrades(void **state)
     health_rig_close(&rig);
 }
 
+static void a_tenth_is_enough(void **state)
+{
+    (void)state;
+    health_rig rig;
+    dp_buf *held[9];
+    health_rig_prepare(&rig);
+    rig.config.budget_bytes_max[DP_TIER_PINNED] = 10 * 128 * KIB;
+    health_rig_open(&rig);
+    for (unsigned i = 0; i < 9; i++)
+        held[i] = rig_text(&rig, 128 * KIB);
+    rig_pass(&rig, 100 * RIG_MS);
+    assert_int_equal(rig_info(&rig, DP_TIER_PINNED, DP_FAMILY_TINY).available_percent, 10);
+    assert_int_equal(rig.event_count, 0);
+    for (unsigned i = 0; i < 9; i++)
+        dp_put(held[i]);
+    health_rig_close(&rig);
+}
+
 static void blocks_that_only_rest_are_available(void **state)
 {
     (void)state;
@@ -171,7 +189,7 @@ static void a_p99_over_5_ms_degrades(void **state)
     gets_of_which(&rig, 2, 2, 7 * RIG_MS); /* two are no P99 */
     assert_int_equal(rig.event_count, 0);
     rig_pass(&rig, 2 * RIG_S);
-    gets_of_which(&rig, 320, 3, 7 * RIG_MS); /* less than 1 % */
+    gets_of_which(&rig, 320, 5, 7 * RIG_MS); /* two are kept ones; three are less than 1 % */
     assert_int_equal(rig.event_count, 0);
     rig_pass(&rig, 2 * RIG_S);
     gets_of_which(&rig, 280, 11, 7 * RIG_MS); /* the first eight are kept ones */
@@ -241,7 +259,7 @@ static void without_an_owner_who_ticks_late_gets_do(void **state)
     /* All gets are the fallback's or the next tier's now; it must come back all the same. */
     for (unsigned i = 0; i < 50; i++) {
         rig_wait(500 * RIG_MS);
-        dp_put(rig_text(&rig, 32 * KIB));
+        dp_put(rig_text(&rig, 9 * KIB));
     }
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_OK);
     health_rig_close(&rig);
@@ -295,6 +313,28 @@ static void a_relapse_in_half_begins_again(void **state)
     atomic_store(&rig.faults.status, DP_OK);
     rig_pass(&rig, 11 * RIG_S);
     assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_OK);
+    health_rig_close(&rig);
+}
+
+static void a_failure_while_degraded_puts_the_return_off(void **state)
+{
+    (void)state;
+    health_rig rig;
+    health_rig_prepare(&rig);
+    rig.config.rules = pinned_only;
+    rig.config.rule_count = 1;
+    rig.config.health.fallback_bytes_max = 0; /* so that the tier is asked at last */
+    health_rig_open(&rig);
+    atomic_store(&rig.faults.status, DP_ERR_NOMEM);
+    for (unsigned i = 0; i < 3; i++)
+        assert_null(rig_text(&rig, OWN_REGION));
+    rig_pass(&rig, 9 * RIG_S);
+    assert_null(rig_text(&rig, OWN_REGION));
+    atomic_store(&rig.faults.status, DP_OK);
+    rig_pass(&rig, 9 * RIG_S);
+    assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_DEGRADED);
+    rig_pass(&rig, RIG_S);
+    assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_HALF);
     health_rig_close(&rig);
 }
 
@@ -540,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_get_that_works_starts_the_count_of_failures_anew),
         cmocka_unit_test(what_could_never_fit_is_no_failure_of_the_tier),
         cmocka_unit_test(less_than_a_tenth_available_degrades),
+        cmocka_unit_test(a_tenth_is_enough),
         cmocka_unit_test(blocks_that_only_rest_are_available),
         cmocka_unit_test(a_p99_over_5_ms_degrades),
         cmocka_unit_test(slow_gets_are_forgotten_after_the_window),
@@ -547,6 +588,7 @@ int main(void)
         cmocka_unit_test(without_an_owner_who_ticks_late_gets_do),
         cmocka_unit_test(ten_good_seconds_bring_half_back_and_ten_more_all),
         cmocka_unit_test(a_relapse_in_half_begins_again),
+        cmocka_unit_test(a_failure_while_degraded_puts_the_return_off),
         cmocka_unit_test(half_empty_is_not_enough_to_come_back),
         cmocka_unit_test(the_short_way_is_closed_while_a_family_ails_and_open_after),
         cmocka_unit_test(with_no_tier_left_the_fallback_serves_up_to_its_bound),

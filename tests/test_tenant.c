@@ -111,10 +111,12 @@ static void a_tier_that_is_full_is_not_the_tenants_fault(void **state)
     rig.config.rules = &pinned_only;
     rig.config.rule_count = 1;
     rig.config.health.fallback_bytes_max = 0;
+    rig.config.budget_bytes_max[DP_TIER_PINNED] = 256 * KIB;
     health_rig_open(&rig);
-    atomic_store(&rig.faults.status, DP_ERR_NOMEM);
-    uint16_t id = tenant_with(&rig, 64 * KIB, 0);
+    uint16_t id = tenant_with(&rig, 512 * KIB, 0);
     dp_buf *buf = NULL;
+    assert_int_equal(get_for(&rig, id, 300 * KIB, &buf), DP_ERR_NOMEM); /* the tier's budget */
+    atomic_store(&rig.faults.status, DP_ERR_NOMEM);
     assert_int_equal(get_for(&rig, id, 4 * KIB, &buf), DP_ERR_NOMEM);
     dp_tenant_stats stats = stats_for(&rig, id);
     assert_int_equal(stats.refused, 0);
