@@ -192,6 +192,7 @@ static dp_status open_pool(dp_server *server)
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
     set_budgets(settings, pool_config.budget_bytes_max);
     pool_config.health.fallback_bytes_max = (size_t)settings->pool_fallback_mib << 20;
+    pool_config.health.p99_ns_max = (uint64_t)settings->pool_slow_ms * 1000000u;
     pool_config.health.listener = log_health;
     dp_status status = dp_pool_create(&pool_config, &server->pool);
     if (status != DP_OK) {
