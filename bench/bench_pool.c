@@ -199,7 +199,7 @@ static int run(bench *b)
     }
     static peer peers[PEER_COUNT];
     static char why[PEER_COUNT][128];
-    peers_start(peers, why);
+    peers_start(peers, why, NULL);
     for (size_t i = 0; i < PEER_COUNT; i++) {
         if (peers[i].pid == 0) {
             char name[64];
@@ -217,10 +217,18 @@ static int run(bench *b)
     return bench_close(b);
 }
 
+/* In a peer's process. */
+static void run_in_peer(size_t index, bool quick, work_result *out)
+{
+    if (index < work_count) {
+        work_run(&work_list[index], NULL, quick, out);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], PEER_FLAG) == 0) {
-        return peer_process();
+        return peer_process(run_in_peer);
     }
     static const bench_config config = {
         .name = "pool",

@@ -77,7 +77,7 @@ static bool write_all(int fd, const void *from, size_t size)
     return true;
 }
 
-int peer_process(void)
+int peer_process(peer_work *run)
 {
     char library[sizeof((peer *)0)->library] = "";
     Dl_info info;
@@ -92,9 +92,7 @@ int peer_process(void)
     peer_order order;
     while (read_all(STDIN_FILENO, &order, sizeof order, -1)) {
         work_result result = {.ok = false};
-        if (order.index < work_count) {
-            work_run(&work_list[order.index], NULL, order.quick != 0, &result);
-        }
+        run(order.index, order.quick != 0, &result);
         if (!write_all(STDOUT_FILENO, &result, sizeof result)) {
             return 1;
         }
@@ -103,7 +101,7 @@ int peer_process(void)
 }
 
 /* In the child: pipes to 0 and 1, the preload into the environment, and the program again. */
-static void child_exec(int in, int out, const char *preload)
+static void child_exec(int in, int out, const char *preload, char *argument)
 {
     if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) {
         _exit(126);
@@ -116,9 +114,9 @@ static void child_exec(int in, int out, const char *preload)
     if (preload != NULL && setenv("LD_PRELOAD", preload, 1) != 0) {
         _exit(126);
     }
-    char program[] = "bench_pool";
+    char program[] = "bench";
     char flag[] = PEER_FLAG;
-    char *arguments[] = {program, flag, NULL};
+    char *arguments[] = {program, flag, argument, NULL};
     (void)execv("/proc/self/exe", arguments);
     _exit(127);
 }
@@ -137,7 +135,7 @@ static void peer_stop(peer *p)
     p->pid = 0;
 }
 
-static bool peer_spawn(peer *p, const char *preload)
+static bool peer_spawn(peer *p, const char *preload, char *argument)
 {
     int down[2];
     int up[2];
@@ -154,7 +152,7 @@ static bool peer_spawn(peer *p, const char *preload)
     if (p->pid == 0) {
         (void)close(down[1]);
         (void)close(up[0]);
-        child_exec(down[0], up[1], preload);
+        child_exec(down[0], up[1], preload, argument);
     }
     (void)close(down[0]);
     (void)close(up[1]);
@@ -174,12 +172,12 @@ static bool peer_spawn(peer *p, const char *preload)
     return true;
 }
 
-static void kind_start(const struct peer_kind *kind, peer *p, char why[128])
+static void kind_start(const struct peer_kind *kind, peer *p, char why[128], char *argument)
 {
     size_t tried = 0;
     do {
         const char *preload = kind->candidates[tried++];
-        if (!peer_spawn(p, preload)) {
+        if (!peer_spawn(p, preload, argument)) {
             (void)snprintf(why, 128, "its process could not be started");
         } else if (strstr(p->library, kind->mark) == NULL) {
             (void)snprintf(why, 128, "%s was not found", preload == NULL ? "libc" : preload);
@@ -188,8 +186,9 @@ static void kind_start(const struct peer_kind *kind, peer *p, char why[128])
     } while (p->pid == 0 && kind->candidates[0] != NULL && kind->candidates[tried] != NULL);
 }
 
-void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128])
+void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128], const char *argument)
 {
+    char *copy = argument == NULL ? NULL : strdup(argument); /* execv() wants it writable */
     memset(peers, 0, PEER_COUNT * sizeof peers[0]);
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that died is found by the failing write */
     for (size_t i = 0; i < PEER_COUNT; i++) {
@@ -198,9 +197,10 @@ void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128])
         if (bench_is_sanitized()) {
             (void)snprintf(why[i], 128, "a sanitizer's malloc cannot be replaced by a preload");
         } else {
-            kind_start(&peer_kinds[i], &peers[i], why[i]);
+            kind_start(&peer_kinds[i], &peers[i], why[i], copy);
         }
     }
+    free(copy);
 }
 
 void peers_stop(peer peers[PEER_COUNT])

@@ -26,17 +26,20 @@ typedef struct peer {
 #define PEER_COUNT 4u
 
 /*
- * Starts every peer whose library is found; the others have pid 0 and `why` says why.  The caller
- * stops them with peers_stop().
+ * Starts every peer whose library is found; the others have pid 0 and `why` says why.  `argument`
+ * (or NULL) is their argv[2].  The caller stops them with peers_stop().
  */
-void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128]);
+void peers_start(peer peers[PEER_COUNT], char why[PEER_COUNT][128], const char *argument);
 void peers_stop(peer peers[PEER_COUNT]);
 
-/* Runs one repeat of work_list[index] in the peer; out->ok is false when the peer is gone. */
+/* Runs one repeat of the work `index` in the peer; out->ok is false when the peer is gone. */
 void peer_run(peer *p, size_t index, bool quick, work_result *out);
+
+/* The work `index` with this process's malloc; *out is zeroed, and stays so for an unknown one. */
+typedef void peer_work(size_t index, bool quick, work_result *out);
 
 /* The peer process itself: main() calls it when argv[1] is PEER_FLAG.  Returns the exit status. */
 #define PEER_FLAG "--peer-process"
-int peer_process(void);
+int peer_process(peer_work *run);
 
 #endif

@@ -31,6 +31,23 @@ macro(dp_find name module purpose)
   endif()
 endmacro()
 
+# Finds a header that needs no library and records it: dp_find_header(NAME HEADER "what for" [DIR...]).
+# DP_<NAME>=OFF leaves it out; DP_<NAME>_INCLUDE is the directory that it is in.
+function(dp_find_header name header purpose)
+  string(TOUPPER "${name}" upper)
+  option(DP_${upper} "Use ${header} where it is found" ON)
+  if(DP_${upper})
+    find_path(DP_${upper}_INCLUDE ${header} HINTS ${ARGN})
+  endif()
+  if(NOT DP_${upper})
+    dp_feature(${name} FALSE "${purpose} (turned off)")
+  elseif(DP_${upper}_INCLUDE)
+    dp_feature(${name} TRUE "${purpose}")
+  else()
+    dp_feature(${name} FALSE "${purpose} (${header} not found)")
+  endif()
+endfunction()
+
 # The same for a library without a pkg-config file: dp_find_library(NAME LIBRARY HEADER "what for").
 macro(dp_find_library name library header purpose)
   string(TOUPPER "${name}" dp_find_upper)

@@ -29,9 +29,10 @@ grep -q '^-- danpoold is left out' "$scratch/one.log" || fail "danpoold needs li
 # An empty search path hides every package from pkg-config.
 export PKG_CONFIG_LIBDIR=$scratch PKG_CONFIG_PATH=
 "$cmake" -S "$root" -B "$scratch/build" -G "$generator" -DCMAKE_BUILD_TYPE=Debug \
-  -DBUILD_TESTING=OFF -DCMAKE_DISABLE_FIND_PACKAGE_GIF=ON >"$scratch/configure.log" 2>&1 ||
+  -DBUILD_TESTING=OFF -DCMAKE_DISABLE_FIND_PACKAGE_GIF=ON -DDP_NVTX=OFF \
+  -DDP_USDT=OFF >"$scratch/configure.log" 2>&1 ||
   { cat "$scratch/configure.log" && fail "configure fails without libraries"; }
-for feature in pmem jpeg webp spng gif librsvg libwebsockets; do
+for feature in pmem jpeg webp spng gif librsvg libwebsockets nvtx usdt; do
   grep -qE "^-- +$feature +absent" "$scratch/configure.log" ||
     fail "the table does not say that $feature is absent"
 done

@@ -7,6 +7,10 @@ foreach(check text format shell man headers docs self)
   set_tests_properties(tidy_${check} PROPERTIES LABELS "style" SKIP_RETURN_CODE 77 TIMEOUT 120)
 endforeach()
 
+add_test(NAME test_flamegraph COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_flamegraph.sh
+  ${PROJECT_SOURCE_DIR}/bench/flamegraph.sh)
+set_tests_properties(test_flamegraph PROPERTIES LABELS "house" TIMEOUT 60)
+
 # One library after another may be missing; with none at all, what is left must build and run.
 if(NOT DP_SANITIZE)
   add_test(NAME bare_build

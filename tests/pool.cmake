@@ -15,7 +15,8 @@ if(CMOCKA_FOUND)
   target_include_directories(dp_fake_tier PUBLIC support ${PROJECT_SOURCE_DIR}/src)
   set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
 
-  foreach(unit status size_class slab magazine router stats buf pool fallback tenant)
+  foreach(unit status size_class slab magazine router stats buf pool fallback tenant histogram
+      trace trace_file)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
   # These have a device that is lost and comes back, and files of the pmem tier.
@@ -24,4 +25,17 @@ if(CMOCKA_FOUND)
       dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig TIMEOUT 180)
     endif()
   endforeach()
+  if(YAJL_FOUND)
+    target_link_libraries(test_trace_file PRIVATE PkgConfig::YAJL) # reads the JSON that we write
+  endif()
+endif()
+
+# Runs alone, from a build with clang and -DDP_FUZZ=ON: build/fuzz/tests/fuzz_trace -max_total_time=60.
+if(DP_FUZZ)
+  target_compile_options(danpool PRIVATE -fsanitize=fuzzer-no-link)
+  add_executable(fuzz_trace fuzz/fuzz_trace.c)
+  target_link_libraries(fuzz_trace PRIVATE dp_flags danpool)
+  target_include_directories(fuzz_trace PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(fuzz_trace PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_trace PRIVATE -fsanitize=fuzzer)
 endif()

@@ -28,8 +28,31 @@ if(CMOCKA_FOUND)
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
 endif()
 
+if(CMOCKA_FOUND)
+  dp_test(test_reuse SOURCES test_reuse.c ${PROJECT_SOURCE_DIR}/src/ctl/reuse.c
+    ${PROJECT_SOURCE_DIR}/src/ctl/symbol.c LINK danpool)
+  dp_test(test_nvtx LINK dp_render dp_media_make dp_fake_tier dp_tier_rig)
+  if(DP_NVTX AND DP_NVTX_INCLUDE)
+    # The tool that counts: NVTX loads it by its path, as it would load Nsight.
+    add_library(nvtx_counter MODULE support/nvtx_counter.c)
+    target_link_libraries(nvtx_counter PRIVATE dp_flags Threads::Threads)
+    target_include_directories(nvtx_counter SYSTEM PRIVATE ${DP_NVTX_INCLUDE})
+    set_target_properties(nvtx_counter PROPERTIES C_EXTENSIONS OFF)
+    add_dependencies(test_nvtx nvtx_counter)
+    target_compile_definitions(test_nvtx PRIVATE DP_NVTX_COUNTER="$<TARGET_FILE:nvtx_counter>")
+  endif()
+endif()
+
+add_test(NAME test_probes
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_probes.sh $<TARGET_FILE:danpoolctl>)
+set_tests_properties(test_probes PROPERTIES LABELS "unit" TIMEOUT 60 SKIP_RETURN_CODE 77)
+
+add_executable(trace_make support/trace_make.c)
+target_link_libraries(trace_make PRIVATE dp_flags danpool)
+set_target_properties(trace_make PROPERTIES C_EXTENSIONS OFF)
 add_test(NAME test_danpoolctl
-  COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>)
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_danpoolctl.sh $<TARGET_FILE:danpoolctl>
+    $<TARGET_FILE:trace_make>)
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60
   ENVIRONMENT "${dp_render_environment}")
 

@@ -3,9 +3,10 @@
 #
 # danpoolctl as a person meets it: what it prints, what it refuses, and with which exit status.
 #
-# usage: tests/test_danpoolctl.sh DANPOOLCTL
+# usage: tests/test_danpoolctl.sh DANPOOLCTL TRACE_MAKE
 set -euo pipefail
 ctl=$1
+trace_make=$2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failures=0
@@ -57,6 +58,26 @@ expect 1 'No such file' render "$scratch/none" "$scratch/out" "${box[@]}"
 expect 1 'is empty' render "$scratch/empty" "$scratch/out" "${box[@]}"
 expect 1 'not a regular file' render "$scratch" "$scratch/out" "${box[@]}"
 expect 1 'not in the format' render "$scratch/text" "$scratch/out" "${box[@]}" --format png
+
+expect 2 'needs one file name' reuse
+expect 2 'usage' reuse --dance x
+expect 1 'cannot be read' reuse "$scratch/none"
+expect 1 'not in the format' reuse "$scratch/text"
+expect 1 'not in the format' trace "$scratch/empty"
+"$trace_make" "$scratch/recording"
+# gets, reused, fresh, held, held bytes, mean size, site: one row a site, and the sum.
+expect 0 '^ +300 +99\.67% +1 +0 +0 +100  trace_make\+0x[0-9a-f]+$' reuse --raw \
+  "$scratch/recording"
+expect 0 '^ +40 +0\.00% +40 +7 +35000 +5000  trace_make\+0x' reuse --raw "$scratch/recording"
+expect 0 '^ +340 +87\.94% +41 +7 +35000 +676  all$' reuse "$scratch/recording"
+if command -v addr2line >/dev/null; then
+  expect 0 '^ +300 .*  take_text at .*/trace_make\.c:[0-9]+' reuse "$scratch/recording"
+  expect 0 '^ +40 .*  take_sticker at .*/trace_make\.c:[0-9]+' reuse "$scratch/recording"
+fi
+head -c -40 "$scratch/recording" >"$scratch/short"
+expect 1 'not in the format' reuse "$scratch/short"
+expect 0 '"traceEvents":' trace "$scratch/recording"
+expect 0 '"name":"get","cat":"host","ph":"X"' trace "$scratch/recording"
 
 if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
   expect 0 'engine +librsvg\+cpu' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \

@@ -11,14 +11,14 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os memfd share_os cuda_driver pmem_file pmem_index"
+  "list os memfd share_os cuda_driver pmem_file pmem_index histogram trace probe"
   "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
-tier_fault tier_limit tier_trace share_format"
-  "size_class slab slab_state slab_check share_space"
+tier_fault tier_limit tier_trace nvtx_mark observe share_format"
+  "size_class slab slab_state slab_check share_space trace_file trace_chrome"
   "magazine magazine_state magazine_depot magazine_check router evict stats health fallback \
 tenant"
   "pool_internal pool_state pool_health buf device stream_release cache_internal cache_table \
-cache_room cache share_internal share_slot share_view share"
+cache_room cache pool_observe share_internal share_slot share_view share"
   "pool"
 )
 

@@ -162,6 +162,77 @@ static void sums_are_exact_while_threads_rest_and_after_they_died(void **state)
     pool_rig_close(&rig);
 }
 
+/*
+ * Fallbacks and failures, from threads that live and threads that died: each thread counts for
+ * itself what came back, and the pool's sums must say the same.  No pinned tier, so all text falls
+ * back; host is bounded, so that some requests find it full.
+ */
+typedef struct tally {
+    dp_pool *pool;
+    uint64_t served;
+    uint64_t failed;
+} tally;
+
+static void *take_more_than_there_is(void *user)
+{
+    tally *mine = user;
+    dp_buf *held[16] = {NULL};
+    for (unsigned i = 0; i < 2000; i++) {
+        unsigned at = i % 16;
+        dp_put(held[at]);
+        held[at] = rig_get(mine->pool, DP_KIND_TEXT, 1 + (i * 7919u) % 200000);
+        if (held[at] != NULL)
+            mine->served++;
+        else
+            mine->failed++;
+    }
+    for (unsigned at = 0; at < 16; at++)
+        dp_put(held[at]);
+    return NULL;
+}
+
+static void fallbacks_and_failures_of_many_threads_are_counted_exactly(void **state)
+{
+    (void)state;
+    static const size_t bytes_max[DP_TIER_COUNT] = {[DP_TIER_HOST] = 2 << 20,
+                                                    [DP_TIER_PINNED] = SIZE_MAX,
+                                                    [DP_TIER_HBM] = SIZE_MAX,
+                                                    [DP_TIER_PMEM] = SIZE_MAX};
+    pool_rig rig = {0};
+    pool_rig_open(&rig, bytes_max);
+    pthread_t threads[THREADS];
+    tally tallies[THREADS];
+    uint64_t served = 0;
+    uint64_t failed = 0;
+    for (unsigned round = 0; round < 2; round++) { /* the second beside sets of dead threads */
+        for (unsigned i = 0; i < THREADS; i++) {
+            tallies[i] = (tally){.pool = rig.pool};
+            assert_int_equal(
+                pthread_create(&threads[i], NULL, take_more_than_there_is, &tallies[i]), 0);
+        }
+        for (unsigned i = 0; i < THREADS; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            served += tallies[i].served;
+            failed += tallies[i].failed;
+        }
+    }
+    dp_stats stats = stats_of(rig.pool);
+    const dp_tier_stats *host = &stats.tiers[DP_TIER_HOST];
+    uint64_t gets = 0;
+    for (unsigned family = 0; family < DP_FAMILY_COUNT; family++) {
+        assert_int_equal(host->gets[family], host->puts[family]);
+        gets += host->gets[family];
+    }
+    assert_true(served > 0 && failed > 0);
+    assert_int_equal(gets, served);
+    assert_int_equal(host->fresh + host->reused, served);
+    assert_int_equal(stats.fallbacks, served);
+    assert_int_equal(stats.gets_failed, failed);
+    assert_int_equal(host->failed, failed);
+    assert_int_equal(host->used_bytes, 0);
+    pool_rig_close(&rig);
+}
+
 static void families_have_names(void **state)
 {
     (void)state;
@@ -179,6 +250,7 @@ int main(void)
         cmocka_unit_test(another_tier_than_the_rules_first_is_a_fallback),
         cmocka_unit_test(copies_that_callers_make_are_counted_too),
         cmocka_unit_test(sums_are_exact_while_threads_rest_and_after_they_died),
+        cmocka_unit_test(fallbacks_and_failures_of_many_threads_are_counted_exactly),
         cmocka_unit_test(families_have_names),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

@@ -13,6 +13,7 @@ if(CMOCKA_FOUND)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
+  dp_test(test_observe LINK dp_tier_rig dp_fake_tier danpool)
   set_tests_properties(test_tier_fault PROPERTIES TIMEOUT 180) # under tsan on a busy machine
   # These have rows that need a GPU; they are worth running where there is one.
   set_property(TEST test_cuda_driver test_tier_contract test_stream_gpu APPEND PROPERTY LABELS gpu)

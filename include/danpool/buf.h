@@ -80,6 +80,13 @@ typedef struct dp_request {
 
 #define DP_SIZE_BYTES_MAX ((size_t)1 << 31)
 
+/* Inline whatever the compiler was told. */
+#if defined(__GNUC__)
+#define DP_INLINE __attribute__((always_inline)) inline
+#else
+#define DP_INLINE inline
+#endif
+
 /* The two halves of dp_get(), not for programs.  The first one's NULL means: ask the second. */
 DP_API dp_buf *dp_get_quick(dp_pool *pool, size_t size_bytes, unsigned row);
 DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out);
@@ -95,9 +102,10 @@ DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **
  * Thread safe.  Cost: a few nanoseconds from the thread's magazine; a slab or a tier call
  * otherwise.
  *
- * The part of it that looks at the request is inline, so that a request of constants costs nothing.
+ * The part of it that looks at the request is inline, so that a request of constants costs nothing,
+ * and always so, not optimised too, so that the place that the pool remembers for it is the caller.
  */
-DP_API inline dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
+DP_API DP_INLINE dp_status dp_get(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
     unsigned kind = request->kind;
     unsigned priority = request->priority;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * danpoolctl: looks at one machine's tiers and routing, and renders one file through the pipeline
- * that danpoold uses.  This file finds the command; each command is in its own.
+ * danpoolctl: looks at one machine's tiers and routing, reads recordings, and renders one file
+ * through the pipeline that danpoold uses.  This file finds the command; each command is in its
+ * own.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -20,8 +21,10 @@ static const struct {
 } commands[] = {
     {"render", ctl_render,
      "render IN OUT --width N --height N [--backend auto|cpu|cuda] [--format webp|jpeg|png]"},
+    {"reuse", ctl_reuse, "reuse [--raw] FILE"},
     {"route", ctl_route, "route --kind KIND --size BYTES [--batch N] [--need host|device]"},
     {"tiers", ctl_tiers, "tiers"},
+    {"trace", ctl_trace, "trace FILE"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -79,12 +79,34 @@ static inline void buf_begin(const dp_pool *pool, dp_buf *buf, size_t size_bytes
     OS_UNPOISON(buf->host, buf_host_bytes(buf));
 }
 
+static observed_buf observed(const dp_buf *buf)
+{
+    return (observed_buf){.tier = (dp_tier_id)buf->tier,
+                          .size_class = buf->size_class,
+                          .size_bytes = buf->size_bytes,
+                          .id = (uint64_t)(uintptr_t)buf};
+}
+
+/* A get that went the long way is timed; one that is recorded has its put recorded, too. */
+static void get_observe(dp_pool *pool, dp_buf *buf, uint64_t begun_ns, bool is_fresh)
+{
+    observe_get(&pool->observer,
+                &(observed_get){.buf = observed(buf),
+                                .begun_ns = begun_ns,
+                                .site = atomic_load_explicit(&buf->site, memory_order_relaxed),
+                                .kind = dp_buf_kind(buf),
+                                .fresh = is_fresh});
+    if (observer_is_recording(&pool->observer))
+        buf->flags |= BUF_SEEN;
+}
+
 /* A request on its long way. */
 typedef struct slow_get {
     dp_pool *pool;
     const dp_request *request;
     void *site;
     router_route route;
+    uint64_t begun_ns;
     dp_status reason; /* why there is no buffer yet */
     dp_buf *buf;
 } slow_get;
@@ -116,10 +138,12 @@ static void slow_get_from_tier(slow_get *get, dp_tier_id tier)
 {
     dp_pool *pool = get->pool;
     uint16_t whose = get->request->tenant;
+    bool is_fresh = false;
     const magazine_want want = {
         .tier = tier,
         .size_class = pool_class_of(pool, tier, get->request->size_bytes),
         .is_fallback = (uint8_t)tier != get->route.first,
+        .is_fresh = &is_fresh,
     };
     size_t block_bytes = size_class_bytes(want.size_class);
     dp_status status = tenant_charge(&pool->tenants, whose, tier, block_bytes);
@@ -131,6 +155,7 @@ static void slow_get_from_tier(slow_get *get, dp_tier_id tier)
     status = health_get(&pool->health, &want, &buf);
     if (status == DP_OK) {
         slow_get_end(get, buf);
+        get_observe(pool, buf, get->begun_ns, is_fresh);
         return;
     }
     tenant_return(&pool->tenants, whose, tier, block_bytes);
@@ -175,7 +200,10 @@ static void slow_get_from_fallback(slow_get *get)
         return;
     }
     DP_ASSERT(buf_wrap(pool, &args, &buf) == DP_OK); /* in place, and no size is too large */
+    buf->size_class = (uint8_t)size_class_of(block->size_bytes);
     slow_get_end(get, buf);
+    if (observer_is_recording(&pool->observer)) /* else it would count among the tier's times */
+        get_observe(pool, buf, get->begun_ns, false);
 }
 
 /*
@@ -184,6 +212,7 @@ static void slow_get_from_fallback(slow_get *get)
  */
 dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
+    uint64_t begun_ns = os_clock_ns();
     dp_status status = buf_request_check(request);
     if (status != DP_OK)
         return status;
@@ -193,6 +222,7 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
                     .request = request,
                     .site = __builtin_return_address(0),
                     .route = router_find(&pool->router, request),
+                    .begun_ns = begun_ns,
                     .reason = DP_ERR_UNSUPPORTED};
     uint32_t passed_over = 0;
     (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
@@ -329,12 +359,19 @@ static void buf_recycle(dp_buf *buf)
         tenant_return(&pool_of(buf)->tenants, buf->tenant, (dp_tier_id)buf->tier,
                       buf->capacity_bytes);
     }
-    if ((buf->flags & BUF_WRAP) != 0) {
+    dp_pool *pool = pool_of(buf);
+    bool is_wrapped = (buf->flags & BUF_WRAP) != 0;
+    bool is_seen = (buf->flags & BUF_SEEN) != 0; /* a put without its get tells nothing */
+    const observed_buf put = observed(buf);
+    if (is_seen || !is_wrapped)
+        observe_put(is_seen ? &pool->observer : NULL, &put);
+    if (is_wrapped) {
         wrapped_free(buf);
         return;
     }
+    buf->flags = 0;
     OS_POISON(buf->host, buf_host_bytes(buf));
-    magazine_put(&slab_pool_of(buf)->magazines, buf);
+    magazine_put(&pool->magazines, buf);
 }
 
 static __attribute__((noinline)) void put_slowly(dp_buf *buf)

@@ -177,10 +177,14 @@ static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found 
     if (!fits || dp_get(cache->pool, &request, &copy) != DP_OK) {
         return;
     }
-    if (dp_buf_write(copy, 0, dp_buf_data(*buf), found->size_bytes) != DP_OK) {
+    nvtx_push(NVTX_PROMOTE, NVTX_CATEGORY(dp_buf_tier(copy)), found->size_bytes);
+    dp_status status = dp_buf_write(copy, 0, dp_buf_data(*buf), found->size_bytes);
+    nvtx_pop();
+    if (status != DP_OK) {
         dp_put(copy);
         return;
     }
+    observe_migrate(cache->observer, DP_TIER_PMEM, dp_buf_tier(copy), found->size_bytes);
     os_lock(&cache->lock);
     cache_entry *entry = find_again(cache, key, found);
     bool attach =
@@ -333,6 +337,7 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
         return DP_ERR_NOMEM;
     }
     cache->pool = pool;
+    cache->observer = pool_observer(pool);
     cache->host_bytes_max =
         config->host_bytes_max != 0 ? config->host_bytes_max : CACHE_HOST_BYTES_DEFAULT;
     cache->pmem_bytes_max = config->pmem_bytes_max != 0 ? config->pmem_bytes_max : SIZE_MAX;

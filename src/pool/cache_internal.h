@@ -10,6 +10,8 @@
 #include <danpool/cache.h>
 
 #include "pool/evict.h"
+#include "pool/nvtx_mark.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 
 typedef struct cache_entry {
@@ -32,7 +34,8 @@ typedef struct cache_entry {
 
 struct dp_cache {
     dp_pool *pool;
-    dp_tier *store; /* (or NULL) the pmem tier */
+    observer *observer; /* the pool's */
+    dp_tier *store;     /* (or NULL) the pmem tier */
     size_t host_bytes_max;
     size_t pmem_bytes_max;
     pthread_mutex_t lock;

@@ -121,6 +121,8 @@ static bool pmem_evict(dp_cache *cache, dp_priority priority, size_t size_bytes)
             break;
         }
         freed_bytes += node->size_bytes;
+        observe_evict(cache->observer, DP_TIER_PMEM, node->size_bytes,
+                      LIST_OF(node, cache_entry, pmem_node)->priority);
         cache->stats.dropped += cache_pmem_drop(cache, LIST_OF(node, cache_entry, pmem_node));
     }
     os_unlock(&cache->lock);
@@ -202,20 +204,39 @@ void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status)
     busy_end(cache, entry);
 }
 
+/* A host copy makes room. */
+static void host_evict(dp_cache *cache, cache_entry *entry)
+{
+    observe_evict(cache->observer, dp_buf_tier(entry->buf), entry->size_bytes, entry->priority);
+    cache_host_drop(cache, entry);
+}
+
+/* Writes a host copy to pmem.  Called with the lock, which it gives up. */
+static void host_store(dp_cache *cache, cache_entry *entry)
+{
+    dp_tier_id from = dp_buf_tier(entry->buf);
+    entry->busy = true;
+    os_unlock(&cache->lock);
+    nvtx_push(NVTX_DEMOTE, NVTX_CATEGORY(from), entry->size_bytes);
+    dp_status status = cache_commit(cache, entry);
+    nvtx_pop();
+    if (status == DP_OK) {
+        observe_migrate(cache->observer, from, DP_TIER_PMEM, entry->size_bytes);
+    }
+    os_lock(&cache->lock);
+    cache_commit_end(cache, entry, status);
+}
+
 /* Lets one host copy go, to pmem where there is one.  Called with the lock, which it gives up. */
 static void host_demote(dp_cache *cache, cache_entry *entry)
 {
     if (!entry->stored && cache->store != NULL) {
-        entry->busy = true;
-        os_unlock(&cache->lock);
-        dp_status status = cache_commit(cache, entry);
-        os_lock(&cache->lock);
-        cache_commit_end(cache, entry, status);
+        host_store(cache, entry);
         if (buf_references(entry->buf) > 1) {
             return; /* looked up meanwhile: dropping our reference would free nothing */
         }
     }
-    cache_host_drop(cache, entry);
+    host_evict(cache, entry);
     if (entry->stored) {
         cache->stats.demoted++;
     } else {
@@ -251,7 +272,7 @@ bool cache_host_fits(dp_cache *cache, dp_priority priority, size_t size_bytes)
         if (node == NULL) {
             break;
         }
-        cache_host_drop(cache, LIST_OF(node, cache_entry, host_node));
+        host_evict(cache, LIST_OF(node, cache_entry, host_node));
         cache->stats.demoted++;
     }
     return cache->host.bytes <= room_bytes;

@@ -7,6 +7,8 @@
  */
 #include "pool/health.h"
 
+#include "pool/observe.h"
+
 static const char *const state_names[DP_HEALTH_STATE_COUNT] = {
 #define STATE_NAME(id, name) [id] = (name),
     DP_HEALTH_STATE_LIST(STATE_NAME)
@@ -98,6 +100,15 @@ static bool state_is_open(dp_health_state state)
     return state == DP_HEALTH_OK || state == DP_HEALTH_WARNED || state == DP_BREAKER_CLOSED;
 }
 
+/* A recording knows classes: the first of the family; a breaker is all of them. */
+static unsigned trace_class_of(unsigned family)
+{
+    unsigned size_class = 0;
+    while (size_class < SIZE_CLASS_COUNT && size_class_family(size_class) != family)
+        size_class++;
+    return size_class;
+}
+
 /* THE setter.  True when the cause moved the cell, which of several threads one is told. */
 static bool health_move(health *self, dp_tier_id tier, unsigned family, dp_health_cause cause,
                         uint64_t now_ns)
@@ -115,6 +126,7 @@ static bool health_move(health *self, dp_tier_id tier, unsigned family, dp_healt
         store(&cell->transitions, load(&cell->transitions) + 1);
         if (state_is_open(way->from) != state_is_open(way->to))
             self->changed(self->changed_user, tier);
+        observe_health(self->layer->observer, tier, trace_class_of(family), way->from, way->to);
         if (self->config.listener != NULL)
             self->config.listener(self->config.listener_user,
                                   &(dp_health_event){.tier = tier,
@@ -170,6 +182,14 @@ void health_init(health *self, const dp_health_config *config, const health_link
 void health_destroy(health *self)
 {
     os_mutex_destroy(&self->lock);
+}
+
+void health_reapply(health *self)
+{
+    os_lock(&self->lock);
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++)
+        self->changed(self->changed_user, (dp_tier_id)tier);
+    os_unlock(&self->lock);
 }
 
 /* ---- times ---- */

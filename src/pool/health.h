@@ -75,6 +75,9 @@ dp_status health_config_check(const dp_health_config *config);
 void health_init(health *self, const dp_health_config *config, const health_links *links);
 void health_destroy(health *self);
 
+/* Calls `changed` for every tier, under the lock. */
+void health_reapply(health *self);
+
 /* Does the whole traffic go to that tier?  What the table of the short way depends on. */
 bool health_is_open(const health *self, dp_tier_id tier, dp_family family);
 

@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+#include "pool/nvtx_mark.h"
+#include "pool/observe.h"
+
 /* As large as any set; never written, so it takes no memory. */
 static union {
     magazine_set set;
@@ -157,7 +160,7 @@ static dp_status slab_get_one(magazine_layer *layer, magazine *mag, unsigned ind
     return status;
 }
 
-static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
+static dp_status refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
 {
     if (layer->depots[index].capacity == 0)
         return slab_get_one(layer, mag, index, out);
@@ -169,10 +172,24 @@ static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index
     return status;
 }
 
+/* As refill(), and told. */
+static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index, dp_buf **out)
+{
+    dp_tier_id tier = depot_tier(layer, index);
+    unsigned size_class = index - layer->first[tier];
+    nvtx_push(NVTX_REFILL, NVTX_CATEGORY(tier), size_class_bytes(size_class));
+    dp_status status = refill(layer, mag, index, out);
+    nvtx_pop();
+    observe_refill(tier, size_class, status);
+    return status;
+}
+
 static void count_got(magazine *mag, const magazine_want *want, dp_buf *buf)
 {
     if (want->is_fallback)
         stats_add(&mag->fallbacks, 1);
+    if (want->is_fresh != NULL)
+        *want->is_fresh = buf->flags != 0;
     if (buf->flags != 0)
         magazine_count_fresh(mag, buf);
 }
@@ -191,8 +208,10 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazin
             bool drained = set_drain(layer, set, tier);
             if (atomic_load_explicit(&layer->depot_bytes[tier], memory_order_relaxed) != 0)
                 drained = depots_drain(layer, tier) || drained;
-            if (drained)
+            if (drained) {
+                observe_reclaim(layer->observer, tier);
                 status = set_refill(layer, mag, index, &buf);
+            }
         }
         if (status != DP_OK)
             return status;

@@ -111,6 +111,7 @@ struct magazine_layer {
     list_node sets;
     pthread_mutex_t shared_lock;
     magazine_set *shared;
+    struct observer *observer; /* (or NULL) set by the pool */
 };
 
 /* ---- the calling thread's set ---- */
@@ -188,6 +189,7 @@ typedef struct magazine_want {
     dp_tier_id tier;
     unsigned size_class;
     bool is_fallback; /* counted as such */
+    bool *is_fresh;   /* (or NULL) gets whether the block was never handed out before */
 } magazine_want;
 
 /*

@@ -82,6 +82,22 @@ static dp_status tiers_limit(const dp_pool_config *config, dp_pool *pool)
     return DP_OK;
 }
 
+/* The outermost wrapper tells the pool's observer what each call did. */
+static dp_status tiers_trace(dp_pool *pool)
+{
+    const tier_trace_sink sink = observer_sink(&pool->observer);
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        dp_tier *inner = pool->tiers[id];
+        if (inner == NULL)
+            continue;
+        pool->tiers[id] = NULL;
+        dp_status status = tier_trace_wrap(inner, &sink, &pool->tiers[id]);
+        if (status != DP_OK)
+            return status;
+    }
+    return DP_OK;
+}
+
 /* ---- making ---- */
 
 static router_facts facts_collect(dp_pool *pool)
@@ -153,8 +169,7 @@ static void fast_fill(dp_pool *pool)
         for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
             pool->fast_home[row][i] = fast_entry(pool, row, i);
     }
-    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++)
-        pool_fast_apply(pool, (dp_tier_id)tier);
+    pool_fast_follow(pool);
 }
 
 static void fast_changed(void *pool, dp_tier_id tier)
@@ -189,6 +204,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     status = slabs_create(pool, facts.usable);
     if (status == DP_OK)
         status = magazine_layer_create(pool->slabs, &pool->magazines);
+    pool->magazines.observer = &pool->observer;
     if (status != DP_OK) {
         slabs_destroy(pool);
         return status;
@@ -203,9 +219,14 @@ static dp_status pool_finish(dp_pool *pool, const dp_pool_config *config, dp_poo
 {
     dp_status status = tiers_limit(config, pool);
     if (status == DP_OK)
+        status = observer_init(&pool->observer);
+    if (status == DP_OK)
+        status = tiers_trace(pool);
+    if (status == DP_OK)
         status = pool_build(pool, config);
     if (status != DP_OK) {
         tiers_close(pool->tiers);
+        observer_destroy(&pool->observer);
         os_free(pool);
         return status;
     }
@@ -262,6 +283,7 @@ void dp_pool_destroy(dp_pool *pool)
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
+    observer_destroy(&pool->observer);
     os_free(pool);
 }
 

@@ -5,13 +5,14 @@
  *
  * An entry of the table that leads to a tier which does not get the whole traffic is 0, so that
  * the gets come the long way, where they are shared out; when the tier is well again the entry says
- * what it said at the start.  A get that reads an entry of a moment ago is served as it would have
- * been then.
+ * what it said at the start.  While a recording runs all are 0.  The table is written under the
+ * health's lock only, so that of two causes neither undoes what the other wants.
  */
 #include "pool/pool_state.h"
 
 void pool_fast_apply(dp_pool *pool, dp_tier_id tier)
 {
+    bool is_recording = observer_is_recording(&pool->observer);
     unsigned first = pool->magazines.first[tier];
     for (unsigned row = 0; first != 0 && row < ROUTER_ROWS; row++) {
         for (unsigned i = 0; i < POOL_FAST_CLASSES; i++) {
@@ -19,11 +20,16 @@ void pool_fast_apply(dp_pool *pool, dp_tier_id tier)
             unsigned size_class = (unsigned)(entry / sizeof(magazine)) - first;
             if (size_class >= SIZE_CLASS_COUNT)
                 continue; /* the long way anyway, or another tier's */
-            if (!health_is_open(&pool->health, tier, size_class_family(size_class)))
+            if (is_recording || !health_is_open(&pool->health, tier, size_class_family(size_class)))
                 entry = 0;
             atomic_store_explicit(&pool->fast[row][i], entry, memory_order_relaxed);
         }
     }
+}
+
+void pool_fast_follow(dp_pool *pool)
+{
+    health_reapply(&pool->health);
 }
 
 void dp_pool_tick(dp_pool *pool)

@@ -12,6 +12,9 @@
 /* The opened tier, NULL when it is absent.  Lives as long as the pool. */
 dp_tier *pool_tier(dp_pool *pool, dp_tier_id id);
 
+/* Where the pool's slow paths tell what they do; as long as the pool. */
+struct observer *pool_observer(dp_pool *pool);
+
 /* Called when the last reference to a wrapped buffer goes, on the thread that put it. */
 typedef void buf_release(void *user, uint64_t cookie);
 
@@ -45,9 +48,6 @@ uint32_t buf_references(const dp_buf *buf);
  */
 dp_status pool_create_over(const dp_pool_config *config, dp_tier *tiers[DP_TIER_COUNT],
                            dp_pool **out);
-
-/* Makes the short way's table follow the health of one tier.  Under the health's lock, or alone. */
-void pool_fast_apply(dp_pool *pool, dp_tier_id tier);
 
 /* DP_OK, or why dp_get() would refuse the request whatever the tiers hold. */
 dp_status buf_request_check(const dp_request *request);

@@ -11,6 +11,7 @@
 #include "pool/fallback.h"
 #include "pool/health.h"
 #include "pool/magazine.h"
+#include "pool/observe.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 #include "pool/stream_release.h"
@@ -29,6 +30,7 @@
 
 struct dp_pool {
     magazine_layer magazines;
+    observer observer;
     _Atomic uint32_t epoch; /* counts up from time to time; a buffer keeps the one it was got in */
     size_t alignment_bytes[DP_TIER_COUNT];
     slab *slabs[DP_TIER_COUNT];
@@ -43,6 +45,15 @@ struct dp_pool {
     fallback fallback;
     tenants tenants;
 };
+
+/*
+ * Makes the short way's table say what is so now: each entry what it said at the start, but the
+ * long way where the tier's health, or a recording, wants to see every get.  Gets under way are not
+ * waited for.
+ */
+void pool_fast_follow(dp_pool *pool);
+/* The part of it that leads to one tier; under the health's lock. */
+void pool_fast_apply(dp_pool *pool, dp_tier_id tier);
 
 /* The class that serves a request in that tier. */
 static inline unsigned pool_class_of(const dp_pool *pool, unsigned tier, size_t size_bytes)

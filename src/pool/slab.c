@@ -12,6 +12,8 @@
  */
 #include "pool/slab_state.h"
 
+#include "pool/nvtx_mark.h"
+
 #define RUN_UNITS_MAX    16u /* as much as a run takes to waste less at its end */
 #define REGION_TRIES_MAX 64u /* bounds the search; it goes on only while nothing fits at all */
 #define RUN_WASTE_MAX    64u /* in 1/1024 of the run */
@@ -63,6 +65,11 @@ size_t slab_alignment_bytes(const slab *self)
 
 /* ---- regions ---- */
 
+static uint64_t address_of(const slab_region *region)
+{
+    return (uint64_t)(uintptr_t)region->memory.host | region->memory.device;
+}
+
 static void capacity_change(slab *self, int64_t bytes)
 {
     self->stats.capacity_bytes += (uint64_t)bytes;
@@ -83,8 +90,7 @@ static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
         return status;
     }
     DP_ASSERT(region->memory.size_bytes >= size_bytes);
-    uint64_t start = (uint64_t)(uintptr_t)region->memory.host | region->memory.device;
-    DP_ASSERT(start % self->alignment_bytes == 0);
+    DP_ASSERT(address_of(region) % self->alignment_bytes == 0);
     list_init(&region->link);
     list_init(&region->runs);
     capacity_change(self, (int64_t)region->memory.size_bytes);
@@ -98,6 +104,7 @@ static void region_give_back(slab *self, slab_region *region)
     list_remove(&region->link);
     self->stats.region_calls++;
     capacity_change(self, -(int64_t)region->memory.size_bytes);
+    nvtx_heap_remove(region->heap);
     /* The next owner of these addresses is not ours. */
     OS_UNPOISON(region->memory.host, region->memory.host == NULL ? 0 : region->memory.size_bytes);
     tier_region_put(self->tier, &region->memory);
@@ -157,6 +164,8 @@ static dp_status region_open(slab *self, slab_region **out)
     if (status != DP_OK)
         return status;
     region->units = (unsigned)(self->region_bytes / self->unit_bytes);
+    region->heap = nvtx_heap_add(self->tier->info.id, address_of(region), region->memory.size_bytes,
+                                 NVTX_HEAP_CUT);
     list_push_front(&self->open, &region->link);
     self->empty_bytes += region->memory.size_bytes;
     *out = region;
@@ -317,6 +326,7 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
             self->kept_bytes -= region->memory.size_bytes;
             list_remove(&region->link);
             list_push_front(&self->huge, &region->link);
+            nvtx_block_add(region->heap, address_of(region), run->stride_bytes);
             *out = run;
             return DP_OK;
         }
@@ -332,6 +342,10 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
     }
     list_push_front(&run->region->runs, &run->region_link);
     list_push_front(&self->huge, &run->region->link);
+    slab_region *region = run->region;
+    region->heap = nvtx_heap_add(self->tier->info.id, address_of(region), region->memory.size_bytes,
+                                 NVTX_HEAP_WHOLE);
+    nvtx_block_add(region->heap, address_of(region), run->stride_bytes);
     *out = run;
     return DP_OK;
 }
@@ -346,6 +360,7 @@ static void run_end(slab *self, slab_run *run)
         os_free(run);
         return;
     }
+    nvtx_block_remove(region->heap, address_of(region));
     list_remove(&region->link);
     list_push_front(&self->kept, &region->link);
     self->kept_count++;

@@ -41,11 +41,12 @@
  * Bits of dp_buf.flags.  A block whose flags are 0 takes the short way through get and put; any bit
  * sends it the long way, where what the bit means is seen to.
  */
-#define BUF_FRESH  1u  /* has never been handed to a caller */
-#define BUF_WRAP   2u  /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK   4u  /* seen by the walker */
-#define BUF_REST   8u  /* on its run's free chain */
-#define BUF_TENANT 16u /* charged to a tenant */
+#define BUF_FRESH  1u   /* has never been handed to a caller */
+#define BUF_WRAP   2u   /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK   4u   /* seen by the walker */
+#define BUF_REST   8u   /* on its run's free chain */
+#define BUF_TENANT 16u  /* charged to a tenant */
+#define BUF_SEEN   128u /* held: its get was recorded, so its put is */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;

@@ -24,6 +24,7 @@ typedef struct slab_region {
     uint64_t busy;    /* units that belong to a run */
     uint64_t touched; /* units that belonged to one at some time */
     unsigned units;   /* 0: huge */
+    void *heap;       /* (or NULL) what an NVTX tool knows it by */
 } slab_region;
 
 struct slab_run {

@@ -158,6 +158,8 @@ typedef struct tier_trace_sink {
     /* Run after each call on the thread that made it, under whatever locks that thread holds (for
      * regions the slab's): it must not call the pool. */
     void (*report)(void *user, const tier_trace_event *event);
+    /* (optional) Run before each call, with what is known of it; the same holds. */
+    void (*begin)(void *user, const tier_trace_event *event);
     void *user;
     uint64_t (*clock_ns)(void *user); /* (optional) NULL: os_clock_ns() */
 } tier_trace_sink;

@@ -41,10 +41,12 @@ static uint64_t now_ns(const trace_tier *self)
 
 static tier_trace_event begin(dp_tier *tier, tier_call call, size_t size_bytes)
 {
-    return (tier_trace_event){.tier = tier->info.id,
-                              .call = call,
-                              .size_bytes = size_bytes,
-                              .start_ns = now_ns(trace_of(tier))};
+    const trace_tier *self = trace_of(tier);
+    tier_trace_event event = {.tier = tier->info.id, .call = call, .size_bytes = size_bytes};
+    if (self->sink.begin != NULL)
+        self->sink.begin(self->sink.user, &event);
+    event.start_ns = now_ns(self);
+    return event;
 }
 
 static dp_status end(dp_tier *tier, tier_trace_event *event, dp_status status)

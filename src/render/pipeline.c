@@ -5,6 +5,7 @@
  */
 #include "render/pipeline.h"
 
+#include "pool/nvtx_mark.h"
 #include "pool/os.h"
 #include "render/codec.h"
 
@@ -145,24 +146,30 @@ dp_status pipeline_run(render_task *task, const pipeline_backends *backends,
 
     dp_status status = task_check_time(task);
     if (status == DP_OK) {
+        nvtx_push(NVTX_DECODE, NVTX_CATEGORY_RENDER, dp_buf_size(job->source));
         status = decode(&s);
+        nvtx_pop();
     }
     const uint64_t decoded = os_clock_ns();
     if (status == DP_OK) {
         status = task_check_time(task);
     }
     if (status == DP_OK) {
+        nvtx_push(NVTX_RESIZE, NVTX_CATEGORY_RENDER, dp_buf_size(s.picture.buf));
         status = resize(&s, backends);
-    }
-    if (status == DP_OK) {
-        status = surface_orient(task, &s.picture, s.orientation);
+        if (status == DP_OK) {
+            status = surface_orient(task, &s.picture, s.orientation);
+        }
+        nvtx_pop();
     }
     const uint64_t resized = os_clock_ns();
     if (status == DP_OK) {
         status = task_check_time(task);
     }
     if (status == DP_OK) {
+        nvtx_push(NVTX_ENCODE, NVTX_CATEGORY_RENDER, dp_buf_size(s.picture.buf));
         status = encode(&s);
+        nvtx_pop();
     }
     surface_drop(&s.picture);
     if (status == DP_OK) {

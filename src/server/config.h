@@ -35,6 +35,7 @@
     N(pool, hbm_budget_mib, 0, 0, 1048576, "most of the GPU's memory, 0 = no limit")               \
     N(pool, managed_budget_mib, 256, 1, 1048576, "most that moves between CPU and GPU")            \
     N(pool, shm_budget_mib, 0, 0, 1048576, "most of memory that can be shared, 0 = no limit")      \
+    S(pool, trace_path, "", "what the pool does is recorded and written there; empty = it is not") \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <danpool/stats.h>
+#include <danpool/trace.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
@@ -26,6 +27,7 @@
 
 #define RING_BYTES_MAX    (16u << 20)
 #define LOOPS_DEFAULT_MAX 8
+#define TRACE_EVENTS      131071u /* of each thread; 5 MiB */
 
 typedef enum action {
     ACTION_SERVE,
@@ -210,6 +212,36 @@ static dp_status open_pool(dp_server *server)
     return DP_OK;
 }
 
+/* The file is opened first: a path that cannot be written must not show at the end. */
+static dp_status open_trace(dp_server *server)
+{
+    const char *path = server->config.pool_trace_path;
+    if (path[0] == '\0') {
+        return DP_OK;
+    }
+    server->trace = fopen(path, "wbe");
+    if (server->trace == NULL) {
+        log_error("cannot write the recording", "trace_path=\"%s\" reason=\"%s\"", path,
+                  strerror(errno));
+        return DP_ERR_IO;
+    }
+    return dp_trace_start(server->pool, TRACE_EVENTS);
+}
+
+static void write_trace(dp_server *server)
+{
+    if (server->trace == NULL) {
+        return;
+    }
+    dp_trace_stop(server->pool);
+    dp_status status = dp_trace_write(server->pool, server->trace);
+    bool closed = fclose(server->trace) == 0;
+    if (status != DP_OK || !closed) {
+        log_error("cannot write the recording", "trace_path=\"%s\" status=%s",
+                  server->config.pool_trace_path, dp_status_name(closed ? status : DP_ERR_IO));
+    }
+}
+
 static dp_status open_render(dp_server *server)
 {
     const config *settings = &server->config;
@@ -278,6 +310,10 @@ static dp_status server_open(dp_server *server)
     if (status != DP_OK) {
         return status;
     }
+    status = open_trace(server);
+    if (status != DP_OK) {
+        return status;
+    }
     dp_cache_config cache_config = {.host_bytes_max = (size_t)server->config.cache_host_mib << 20};
     status = dp_cache_create(server->pool, &cache_config, &server->cache);
     if (status == DP_OK) {
@@ -306,6 +342,7 @@ static void server_close(dp_server *server)
     media_store_destroy(server->media);
     room_table_destroy(server->rooms);
     dp_cache_destroy(server->cache);
+    write_trace(server);
     dp_pool_destroy(server->pool);
 }
 

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <libwebsockets.h>
 
@@ -30,6 +31,7 @@ typedef struct server_loop server_loop;
 typedef struct dp_server {
     config config;
     dp_pool *pool;
+    FILE *trace; /* (or NULL) gets the pool's recording when the server stops */
     dp_cache *cache;
     dp_render *render;
     media_store *media;

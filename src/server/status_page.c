@@ -145,6 +145,43 @@ static void write_tenants(metrics_text *text, dp_server *server)
     write_tier_row(text, &used);
 }
 
+/* Of every tier that has been used: quantiles since the start, the largest one as quantile 1. */
+static void write_latency(metrics_text *text, dp_server *server)
+{
+    static const char *const calls[DP_LATENCY_COUNT] = {
+        [DP_LATENCY_GET] = "slow_get", [DP_LATENCY_TIER_CALL] = "tier_call"};
+    metrics_family(text, "pool_latency_seconds", "summary",
+                   "How long gets that no magazine could serve and calls into a tier took");
+    for (unsigned i = 0; i < DP_LATENCY_COUNT * DP_TIER_COUNT; i++) {
+        dp_tier_id tier = (dp_tier_id)(i % DP_TIER_COUNT);
+        const char *call = calls[i / DP_TIER_COUNT];
+        dp_latency latency;
+        if (dp_latency_read(server->pool, (dp_latency_kind)(i / DP_TIER_COUNT), tier, &latency) !=
+                DP_OK ||
+            latency.count == 0) {
+            continue;
+        }
+        const struct {
+            const char *quantile;
+            uint64_t ns;
+        } rows[] = {{"0.5", latency.p50_ns},
+                    {"0.99", latency.p99_ns},
+                    {"0.999", latency.p999_ns},
+                    {"1", latency.max_ns}};
+        for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+            metrics_printf(
+                text,
+                "danpool_pool_latency_seconds{call=\"%s\",tier=\"%s\",quantile=\"%s\"} %.9f\n",
+                call, dp_tier_name(tier), rows[row].quantile, (double)rows[row].ns * 1e-9);
+        }
+        metrics_printf(text,
+                       "danpool_pool_latency_seconds_sum{call=\"%s\",tier=\"%s\"} %.9f\n"
+                       "danpool_pool_latency_seconds_count{call=\"%s\",tier=\"%s\"} %llu\n",
+                       call, dp_tier_name(tier), (double)latency.sum_ns * 1e-9, call,
+                       dp_tier_name(tier), (unsigned long long)latency.count);
+    }
+}
+
 static void write_cache(metrics_text *text, dp_server *server)
 {
     dp_cache_stats stats;
@@ -192,6 +229,7 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
     write_pool(&text, server);
     write_health(&text, server);
     write_tenants(&text, server);
+    write_latency(&text, server);
     write_cache(&text, server);
     DP_ASSERT(!text.overflow);
     dp_buf_set_size(page, text.size_bytes);

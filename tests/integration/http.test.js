@@ -225,7 +225,7 @@ describe('http', () => {
     const doc = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
     const table = doc.slice(doc.indexOf('## Metrics'));
     for (const [, name] of table.matchAll(/`(danpool_[a-z_]+)`/g)) {
-      assert.match(text, new RegExp(`^# TYPE ${name} (counter|gauge|histogram)$`, 'm'), name);
+      assert.match(text, new RegExp(`^# TYPE ${name} (counter|gauge|histogram|summary)$`, 'm'), name);
     }
     const lines = text.split('\n').filter((l) => l !== '' && !l.startsWith('#'));
     const form =
@@ -234,6 +234,8 @@ describe('http', () => {
     for (const tier of ['host', 'huge', 'pinned', 'hbm', 'managed', 'pmem', 'shm']) {
       assert.match(text, new RegExp(`^danpool_pool_tier_up\\{tier="${tier}"\\} [01]$`, 'm'));
     }
+    const slow = 'danpool_pool_latency_seconds\\{call="slow_get",tier="[a-z]+",quantile="0.99"\\}';
+    assert.match(text, new RegExp(`^${slow} 0\\.0*[1-9]\\d*$`, 'm'));
     assert.match(text, /^danpool_build_info\{.*backend="(cpu|cuda)".*\} 1$/m);
   });
 

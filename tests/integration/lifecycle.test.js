@@ -71,6 +71,26 @@ test('a_stop_is_not_held_up_by_clients_that_do_not_answer', async (t) => {
   dead.forEach((raw) => raw.destroy());
 });
 
+test('the_pool_is_recorded_where_asked_and_the_recording_names_who_got_buffers', async (t) => {
+  const folder = await folderFor(t);
+  const path = `${folder}/pool.trace`;
+  const daemon = await daemonFor(t, { 'pool.trace_path': path });
+  const viewer = await Viewer.join(daemon, 'traced');
+  for (let i = 0; i < 20; i += 1) {
+    await viewer.say({ text: `message ${i}` });
+  }
+  assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+  const bytes = readFileSync(path);
+  assert.equal(bytes.subarray(0, 8).toString(), 'dptrace\n');
+  const events = Number(bytes.readBigUInt64LE(24));
+  assert.ok(events > 40, `${events} events`); // a get and a put for each message at least
+  const ended = await Daemon.start({ 'pool.trace_path': `${folder}/none/trace` }).then(
+    () => 'served',
+    (error) => error.message,
+  );
+  assert.match(ended, /cannot write the recording/);
+});
+
 test('a_second_daemon_on_the_same_port_is_refused', async (t) => {
   const first = await daemonFor(t, { 'listen.loops': 3 });
   for (const loops of [1, 3]) {
