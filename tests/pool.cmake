@@ -15,10 +15,12 @@ if(CMOCKA_FOUND)
   target_include_directories(dp_fake_tier PUBLIC support ${PROJECT_SOURCE_DIR}/src)
   set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
 
-  foreach(unit status size_class slab magazine router stats buf pool fallback tenant histogram
-      trace trace_file)
+  foreach(unit status size_class slab magazine router stats buf movable movable_threads slice pool
+      fallback tenant histogram trace trace_file)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
+  # Moves through a GPU's memory where there is one.
+  set_property(TEST test_movable APPEND PROPERTY LABELS gpu)
   # These have a device that is lost and comes back, and files of the pmem tier.
   foreach(unit health breaker chaos)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)

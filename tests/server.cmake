@@ -3,7 +3,7 @@
 option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(TARGET dp_server_leaf AND CMOCKA_FOUND)
-  foreach(unit config log protocol protocol_parse protocol_hostile protocol_write text)
+  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 
@@ -28,7 +28,9 @@ if(DP_FUZZ AND TARGET dp_server_leaf)
     message(FATAL_ERROR "DP_FUZZ needs clang: set CMAKE_C_COMPILER")
   endif()
   # The library is instrumented too, or the fuzzer would be blind.
-  target_compile_options(dp_server_leaf PRIVATE -fsanitize=fuzzer-no-link)
+  foreach(library dp_config dp_server_leaf)
+    target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
+  endforeach()
   foreach(unit protocol config)
     add_executable(fuzz_${unit} fuzz/fuzz_${unit}.c)
     target_link_libraries(fuzz_${unit} PRIVATE dp_flags dp_server_leaf)

@@ -59,9 +59,10 @@ static void chaos_wait(uint64_t ns)
     step_extra_ns += ns;
 }
 
-static void step_begin(chaos *all)
+/* Only work that meets the faults moves the clock. */
+static void step_begin(chaos *all, uint64_t moves_ns)
 {
-    step_began_ns = atomic_fetch_add(&rig_now_ns, STEP_NS) + STEP_NS;
+    step_began_ns = atomic_fetch_add(&rig_now_ns, moves_ns) + moves_ns;
     step_extra_ns = 0;
     dp_pool_tick(all->rig.pool);
 }
@@ -96,7 +97,7 @@ static void *work(void *user)
     uint64_t seed = atomic_fetch_add(&all->next_seed, 7919);
     dp_buf *held[HELD] = {NULL};
     while (!atomic_load_explicit(&all->stop, memory_order_relaxed)) {
-        step_begin(all);
+        step_begin(all, STEP_NS);
         uint64_t draw = rig_random(&seed);
         dp_buf **slot = &held[draw % HELD];
         if (*slot == NULL) {
@@ -125,7 +126,7 @@ static void *work_on_cache(void *user)
     chaos *all = user;
     uint64_t seed = 1;
     for (uint64_t number = 1; !atomic_load_explicit(&all->stop, memory_order_relaxed); number++) {
-        step_begin(all);
+        step_begin(all, 0);
         dp_cache_key key = rig_key(number);
         dp_cache_entry entry = {.priority = DP_PRIORITY_NORMAL};
         entry.buf = chaos_get(all, 2000 + number % 4000, DP_KIND_ENCODED);

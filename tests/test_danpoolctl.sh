@@ -45,10 +45,41 @@ expect 2 'takes no argument' tiers all
 expect 0 'tiers tried: .*host' route --kind text --size 100
 expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \
   route --kind svg --size 4096 --batch 8
+expect 0 '^  shipped: . kind = "surface"; batch_min = 8; tiers = \["hbm", "pinned", "host"\]; .$' \
+  route --kind svg --size 4096 --batch 8
+expect 0 '^  host     tried (first|next)$' route --kind svg --size 4096 --batch 8
+expect 0 ', priority high, tenant 7: rule' \
+  route --kind text --size 9 --priority high --tenant 7
+expect 1 '^  host     passed over: kernels cannot see it$' \
+  route --kind other --size 9 --need device
+expect 2 'is none of low, normal, high' route --kind text --size 1 --priority top
 expect 2 'is none of' route --kind dance --size 1
 expect 2 'not a number' route --kind text --size 10x
 expect 2 'not a number' route --kind text --size -1
 expect 2 'needs --kind and --size' route --kind text
+
+cat >"$scratch/routes.conf" <<'EOF'
+pool = {
+  routes = (
+    { kind = "text"; size_max = 100; tiers = ["host"]; },
+    { kind = "surface"; tenant = 5; tiers = ["hbm", "shm"]; }
+  );
+};
+EOF
+printf 'pool = {\n routes = ( { tiers = ["vram"]; } ); };\n' >"$scratch/wrong.conf"
+if ! "$ctl" route --kind text --size 1 -c /dev/null 2>&1 | grep -q 'this build cannot read'; then
+  expect 0 'rule 1 of [0-9]+, tiers tried: host$' \
+    route --kind text --size 100 -c "$scratch/routes.conf"
+  expect 0 '^  .*/routes.conf:3: . kind = "text"; size_max = 100; tiers = \["host"\]; .$' \
+    route --kind text --size 100 -c "$scratch/routes.conf"
+  expect 0 'rule [3-9] of [0-9]+, tiers tried: .*host$' \
+    route --kind text --size 101 -c "$scratch/routes.conf"
+  expect 0 'routes.conf:4: ' \
+    route --kind svg --size 9 --tenant 5 --config "$scratch/routes.conf"
+  expect 1 'wrong.conf:2: pool.routes: there is no tier "vram"' \
+    route --kind svg --size 9 -c "$scratch/wrong.conf"
+  expect 1 'none: No such file' route --kind svg --size 9 -c "$scratch/none"
+fi
 
 expect 2 'two file names' render "$scratch/a.svg" "${box[@]}"
 expect 2 'not a number from 1 to 4096' render a b --width 5000 --height 1

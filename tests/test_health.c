@@ -5,9 +5,12 @@
  */
 #include "health_rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <danpool/device.h>
+#include <danpool/trace.h>
 
 #include "pool/pool_state.h"
 
@@ -444,6 +447,57 @@ static void with_no_tier_left_the_fallback_serves_up_to_its_bound(void **state)
     health_rig_close(&rig);
 }
 
+static void what_the_fallback_served_can_move_to_the_tier_when_it_is_well(void **state)
+{
+    (void)state;
+    health_rig rig;
+    health_rig_prepare(&rig);
+    rig.config.rules = pinned_only;
+    rig.config.rule_count = 1;
+    health_rig_open(&rig);
+    const dp_request request = {.size_bytes = 1000, .flags = DP_GET_MOVABLE};
+    dp_buf *buf = NULL;
+    atomic_store(&rig.faults.status, DP_ERR_NOMEM);
+    assert_int_equal(dp_get(rig.pool, &request, &buf), DP_OK);
+    assert_int_equal(dp_buf_tier(buf), DP_TIER_HOST);
+    assert_int_equal(dp_buf_write(buf, 0, "kept", 5), DP_OK);
+    assert_int_equal(dp_buf_migrate(buf, DP_TIER_PINNED), DP_ERR_NOMEM);
+    atomic_store(&rig.faults.status, DP_OK);
+    assert_int_equal(dp_buf_migrate(buf, DP_TIER_PINNED), DP_OK);
+    assert_int_equal(rig_stats(&rig).fallback_puts, 1);
+    char back[5] = "";
+    assert_int_equal(dp_buf_read(buf, 0, back, 5), DP_OK);
+    assert_string_equal(back, "kept");
+    dp_put(buf);
+    health_rig_close(&rig);
+}
+
+static void a_recording_and_the_health_do_not_undo_each_other(void **state)
+{
+    (void)state;
+    health_rig rig;
+    health_rig_prepare(&rig);
+    health_rig_open(&rig);
+    unsigned all = short_ways(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    fail_three_times(&rig);
+    rig_pass(&rig, 20 * RIG_S);
+    assert_int_equal(rig_state(&rig, DP_FAMILY_LARGE), DP_HEALTH_OK);
+    assert_int_equal(short_ways(&rig), 0); /* every get is to be recorded */
+    fail_three_times(&rig);
+    dp_trace_stop(rig.pool);
+    unsigned without_large = short_ways(&rig);
+    assert_true(without_large > 0 && without_large < all);
+    char *json = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&json, &size);
+    assert_int_equal(dp_trace_write_chrome(rig.pool, to), DP_OK);
+    assert_int_equal(fclose(to), 0);
+    assert_non_null(strstr(json, "\"from\":0,\"to\":2"));
+    free(json);
+    health_rig_close(&rig);
+}
+
 static void a_pool_without_a_host_tier_has_a_fallback_too(void **state)
 {
     (void)state;
@@ -592,6 +646,8 @@ int main(void)
         cmocka_unit_test(half_empty_is_not_enough_to_come_back),
         cmocka_unit_test(the_short_way_is_closed_while_a_family_ails_and_open_after),
         cmocka_unit_test(with_no_tier_left_the_fallback_serves_up_to_its_bound),
+        cmocka_unit_test(what_the_fallback_served_can_move_to_the_tier_when_it_is_well),
+        cmocka_unit_test(a_recording_and_the_health_do_not_undo_each_other),
         cmocka_unit_test(a_pool_without_a_host_tier_has_a_fallback_too),
         cmocka_unit_test(every_allocation_of_the_fallback_may_fail_once),
         cmocka_unit_test(switched_off_nothing_is_judged),

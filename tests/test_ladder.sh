@@ -17,8 +17,9 @@ tier_fault tier_limit tier_trace nvtx_mark observe share_format"
   "size_class slab slab_state slab_check share_space trace_file trace_chrome"
   "magazine magazine_state magazine_depot magazine_check router evict stats health fallback \
 tenant"
-  "pool_internal pool_state pool_health buf device stream_release cache_internal cache_table \
-cache_room cache pool_observe share_internal share_slot share_view share"
+  "pool_internal pool_state pool_health buf movable slice device stream_release \
+ cache_internal cache_table cache_room cache_ladder cache \
+ pool_observe share_internal share_slot share_view share"
   "pool"
 )
 

@@ -146,6 +146,28 @@ static void moves_and_changes_of_health_are_recorded(void **state)
     pool_rig_close(&rig);
 }
 
+static void a_buffer_that_moves_is_recorded_with_both_its_blocks(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    trace_event event;
+    dp_request request = {.size_bytes = 777, .flags = DP_GET_MOVABLE};
+    dp_buf *buf = NULL;
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    assert_int_equal(dp_get(rig.pool, &request, &buf), DP_OK);
+    assert_int_equal(dp_buf_migrate(buf, DP_TIER_HBM), DP_OK);
+    dp_put(buf);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_GET, DP_TIER_HOST, NULL), 1);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_GET, DP_TIER_HBM, NULL), 1);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_MIGRATE, DP_TIER_HOST, &event), 1);
+    assert_int_equal(event.detail, DP_TIER_HBM);
+    assert_int_equal(event.size_bytes, 777);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_PUT, DP_TIER_HOST, NULL), 1);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_PUT, DP_TIER_HBM, NULL), 1);
+    pool_rig_close(&rig);
+}
+
 /* ---- the cache ---- */
 
 static void insert(dp_pool *pool, dp_cache *cache, uint64_t number, bool persistent)
@@ -157,6 +179,32 @@ static void insert(dp_pool *pool, dp_cache *cache, uint64_t number, bool persist
     assert_non_null(entry.buf);
     assert_int_equal(dp_cache_insert(cache, &key, &entry, NULL), DP_OK);
     dp_put(entry.buf);
+}
+
+static void what_the_cache_moves_down_a_rung_is_recorded(void **state)
+{
+    (void)state;
+    pool_rig rig = {0};
+    dp_cache *cache = NULL;
+    dp_cache_config config = {.host_bytes_max = 1 << 20,
+                              .tier_bytes_max = {[DP_TIER_PINNED] = 15000}};
+    trace_event event;
+    pool_rig_open_all(&rig);
+    assert_int_equal(dp_cache_create(rig.pool, &config, &cache), DP_OK);
+    assert_int_equal(dp_trace_start(rig.pool, 0), DP_OK);
+    for (uint64_t i = 0; i < 3; i++) {
+        dp_cache_entry entry = {.buf = rig_get(rig.pool, DP_KIND_ENCODED, 10000)};
+        dp_cache_key key = rig_key(i);
+        assert_int_equal(dp_buf_tier(entry.buf), DP_TIER_PINNED);
+        assert_int_equal(dp_cache_insert(cache, &key, &entry, NULL), DP_OK);
+        dp_put(entry.buf);
+    }
+    assert_int_equal(recorded(rig.pool, DP_TRACE_MIGRATE, DP_TIER_PINNED, &event), 2);
+    assert_int_equal(event.detail, DP_TIER_HOST);
+    assert_int_equal(event.size_bytes, 10000);
+    assert_int_equal(recorded(rig.pool, DP_TRACE_EVICT, DP_TIER_PINNED, NULL), 0);
+    dp_cache_destroy(cache);
+    pool_rig_close(&rig);
 }
 
 static void what_the_cache_drops_is_recorded(void **state)
@@ -251,6 +299,8 @@ int main(void)
         cmocka_unit_test(a_pool_that_finds_no_memory_for_histograms_is_not_made),
         cmocka_unit_test(what_a_full_tier_takes_back_is_recorded),
         cmocka_unit_test(moves_and_changes_of_health_are_recorded),
+        cmocka_unit_test(a_buffer_that_moves_is_recorded_with_both_its_blocks),
+        cmocka_unit_test(what_the_cache_moves_down_a_rung_is_recorded),
         cmocka_unit_test(what_the_cache_drops_is_recorded),
         cmocka_unit_test(what_the_cache_moves_is_recorded),
     };

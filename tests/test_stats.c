@@ -110,8 +110,10 @@ static void *count_and_wait(void *user)
 {
     counting *all = user;
     for (unsigned i = 0; i < PER_COUNT; i++) {
-        dp_put(rig_get(all->pool, DP_KIND_TEXT, 1 + i % 4000));
+        dp_buf *buf = rig_get(all->pool, DP_KIND_TEXT, 1 + i % 4000);
         dp_stats_copied(all->pool, 1);
+        dp_stats_delivered(buf, 3);
+        dp_put(buf);
     }
     (void)rig_get(all->pool, DP_KIND_TEXT, 0); /* refused: counts as nothing */
     (void)pthread_barrier_wait(&all->barrier); /* all have counted */
@@ -131,6 +133,7 @@ static void assert_sums(const dp_stats *stats)
     assert_int_equal(tier->fresh + tier->reused, gets);
     assert_int_equal(tier->used_bytes, 0);
     assert_int_equal(stats->bytes_copied, THREADS * PER_COUNT);
+    assert_int_equal(stats->bytes_delivered, 3 * THREADS * PER_COUNT);
     assert_int_equal(stats->gets_failed, 0);
     assert_int_equal(stats->fallbacks, 0);
 }

@@ -234,6 +234,31 @@ static void what_a_cache_keeps_stays_charged(void **state)
     health_rig_close(&rig);
 }
 
+static void a_move_takes_the_charge_along(void **state)
+{
+    (void)state;
+    health_rig rig;
+    rig_open_plain(&rig);
+    uint16_t id = tenant_with(&rig, 64 * KIB, 6 * KIB);
+    const dp_request request = {
+        .size_bytes = 4 * KIB, .kind = DP_KIND_TEXT, .flags = DP_GET_MOVABLE, .tenant = id};
+    dp_buf *bufs[2] = {NULL};
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(dp_get(rig.pool, &request, &bufs[i]), DP_OK);
+    assert_int_equal(stats_for(&rig, id).used_bytes[DP_TIER_PINNED], 8 * KIB);
+    assert_int_equal(dp_buf_migrate(bufs[0], DP_TIER_HOST), DP_OK);
+    assert_int_equal(dp_buf_migrate(bufs[1], DP_TIER_HOST), DP_ERR_QUOTA);
+    assert_int_equal(dp_buf_tier(bufs[1]), DP_TIER_PINNED);
+    assert_int_equal(stats_for(&rig, id).used_bytes[DP_TIER_PINNED], 4 * KIB);
+    assert_int_equal(stats_for(&rig, id).used_bytes[DP_TIER_HOST], 4 * KIB);
+    dp_put(bufs[1]);
+    assert_int_equal(stats_for(&rig, id).used_bytes[DP_TIER_PINNED], 0);
+    assert_int_equal(dp_tenant_destroy(rig.pool, id), DP_OK);
+    assert_int_equal(dp_buf_migrate(bufs[0], DP_TIER_PINNED), DP_OK); /* nobody's from here on */
+    dp_put(bufs[0]);
+    health_rig_close(&rig);
+}
+
 static void making_a_tenant_may_fail_for_want_of_memory(void **state)
 {
     (void)state;
@@ -331,6 +356,7 @@ int main(void)
         cmocka_unit_test(all_ids_can_be_had_and_walked),
         cmocka_unit_test(the_fallback_is_charged_to_the_quota_of_host),
         cmocka_unit_test(what_a_cache_keeps_stays_charged),
+        cmocka_unit_test(a_move_takes_the_charge_along),
         cmocka_unit_test(making_a_tenant_may_fail_for_want_of_memory),
         cmocka_unit_test(a_quota_holds_against_many_threads),
     };

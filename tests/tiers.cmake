@@ -13,6 +13,9 @@ if(CMOCKA_FOUND)
       dp_test(test_${unit} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c LINK dp_tier_rig danpool)
     endif()
   endforeach()
+  foreach(unit cache_ladder cache_ladder_faults)
+    dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig danpool)
+  endforeach()
   dp_test(test_observe LINK dp_tier_rig dp_fake_tier danpool)
   set_tests_properties(test_tier_fault PROPERTIES TIMEOUT 180) # under tsan on a busy machine
   # These have rows that need a GPU; they are worth running where there is one.

@@ -11,7 +11,15 @@
  *  5. A buffer never outlives its pool: dp_pool_destroy() asserts that none is held.
  *
  * The descriptor (struct dp_buf) lives outside the block, since some tiers (HBM) cannot be written
- * by the CPU.  The block's tier is fixed for the buffer's life in this version.
+ * by the CPU.
+ *
+ * Movable buffers (DP_GET_MOVABLE):
+ *  6. A movable buffer may change its tier while it is held, by dp_buf_migrate(), from any holder.
+ *  7. Its addresses hold between a dp_buf_map() and its dp_buf_unmap() only; nobody can move it
+ * then.
+ *  8. A move carries the bytes and keeps the references; one that fails leaves the buffer as it
+ * was. Any other buffer stays where it was got for as long as it lives, and mapping it costs
+ * nothing.
  */
 #ifndef DANPOOL_BUF_H
 #define DANPOOL_BUF_H
@@ -44,12 +52,17 @@ typedef enum dp_kind {
         DP_KIND_COUNT
 } dp_kind;
 
-/* Lowest is evicted first. */
+/* Lowest is evicted first.  X(enumerator, name). */
+#define DP_PRIORITY_LIST(X)                                                                        \
+    X(DP_PRIORITY_LOW, "low")                                                                      \
+    X(DP_PRIORITY_NORMAL, "normal")                                                                \
+    X(DP_PRIORITY_HIGH, "high")
+
 typedef enum dp_priority {
-    DP_PRIORITY_LOW,
-    DP_PRIORITY_NORMAL,
-    DP_PRIORITY_HIGH,
-    DP_PRIORITY_COUNT
+#define DP_PRIORITY_ENUM(id, name) id,
+    DP_PRIORITY_LIST(DP_PRIORITY_ENUM)
+#undef DP_PRIORITY_ENUM
+        DP_PRIORITY_COUNT
 } dp_priority;
 
 /* Families that routing and health use: tiny < 128 B, medium 128 B .. 2 KiB, large > 2 KiB. */
@@ -67,13 +80,16 @@ DP_API const char *dp_family_name(dp_family family);
 #define DP_NEED_HOST   1u /* the CPU will dereference the block */
 #define DP_NEED_DEVICE 2u /* a kernel will dereference the block */
 
+/* Bits of dp_request.flags. */
+#define DP_GET_MOVABLE 1u /* dp_buf_migrate() may move it; holds exactly the bytes asked for */
+
 /* What is asked for. */
 typedef struct dp_request {
     size_t size_bytes;   /* 1 .. DP_SIZE_BYTES_MAX */
     uint8_t kind;        /* (optional) a dp_kind, DP_KIND_OTHER */
     uint8_t priority;    /* (optional) a dp_priority, DP_PRIORITY_LOW */
     uint8_t need;        /* (optional) DP_NEED_* bits */
-    uint8_t reserved;    /* 0 */
+    uint8_t flags;       /* (optional) DP_GET_* bits */
     uint16_t tenant;     /* (optional) whose quota it is taken from, 0 = nobody's */
     uint16_t batch_size; /* (optional) how many such blocks one kernel launch uses, 0 = unknown */
 } dp_request;
@@ -111,7 +127,7 @@ DP_API DP_INLINE dp_status dp_get(dp_pool *pool, const dp_request *request, dp_b
     unsigned priority = request->priority;
     unsigned need = request->need;
     if (((kind | priority | need) & ~3u) == 0 &&
-        (request->reserved | request->tenant | request->batch_size) == 0) {
+        (request->flags | request->tenant | request->batch_size) == 0) {
         dp_buf *buf = dp_get_quick(pool, request->size_bytes, kind | priority << 2 | need << 4);
         if (__builtin_expect(buf != NULL, 1)) {
             *out = buf;
@@ -135,7 +151,10 @@ DP_API void dp_put(dp_buf *buf);
 #define DP_BUF_SIZE_OFFSET 4
 #define DP_BUF_DATA_OFFSET 8
 
-/* Host address of the block, NULL when the tier is not host visible.  Valid while referenced. */
+/*
+ * Host address of the block, NULL when the tier is not host visible.  Valid while referenced; of a
+ * movable buffer, while the caller has it mapped, and NULL while nobody has.
+ */
 DP_API inline void *dp_buf_data(const dp_buf *buf)
 {
     void *data;
@@ -152,7 +171,8 @@ DP_API inline size_t dp_buf_size(const dp_buf *buf)
     return size_bytes;
 }
 
-/* Device address of the block, 0 when the tier is not device visible. */
+/* Device address of the block, 0 when the tier is not device visible.  Valid as dp_buf_data() is.
+ */
 DP_API uint64_t dp_buf_device_address(const dp_buf *buf);
 
 /* Bytes the block could hold. */
@@ -161,7 +181,8 @@ DP_API size_t dp_buf_capacity(const dp_buf *buf);
 /* Sets the bytes in use; asserts size <= capacity.  For the only holder. */
 DP_API void dp_buf_set_size(dp_buf *buf, size_t size_bytes);
 
-/* The tier that the block really is in. */
+/* The tier that the block really is in; of a movable buffer that nobody has mapped, a moment ago.
+ */
 DP_API dp_tier_id dp_buf_tier(const dp_buf *buf);
 DP_API dp_kind dp_buf_kind(const dp_buf *buf);
 
@@ -174,8 +195,40 @@ DP_API dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from
                               size_t size_bytes);
 DP_API dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t size_bytes);
 
+/*
+ * Pins a buffer where it is and gives its host address, as dp_buf_data() says it from then on.
+ * Brackets nest, across threads too.  DP_ERR_UNSUPPORTED: the CPU cannot see the tier it is in; the
+ * buffer is not pinned then (move it, or use dp_buf_read(): there are no hidden copies).  Waits for
+ * a move that is under way.  Thread safe.
+ */
+DP_API dp_status dp_buf_map(dp_buf *buf, void **host);
+
+/*
+ * The same for a kernel: the device address.  DP_ERR_UNSUPPORTED where the device cannot see it. It
+ * is unmapped when the kernel has ended, not when it was launched.
+ */
+DP_API dp_status dp_buf_map_device(dp_buf *buf, uint64_t *device);
+
+/* Ends one bracket of either kind; asserts that there is one. */
+DP_API void dp_buf_unmap(dp_buf *buf);
+
+/*
+ * Moves a movable buffer into another tier, bytes and all, while it is held; DP_OK at once when it
+ * is there.  Reads and writes by other holders wait meanwhile.  The copied bytes are counted, twice
+ * when they go from device to device, through 256 KiB of host memory at most.
+ *
+ * Errors, with the buffer as it was: DP_ERR_BUSY (mapped), DP_ERR_UNSUPPORTED (not a movable
+ * buffer, or no such tier here), DP_ERR_INVALID (no tier's number), DP_ERR_NOMEM, DP_ERR_DEVICE,
+ * DP_ERR_QUOTA (of its tenant, whose charge moves along).
+ * Thread safe.  Cost: a get, the copy, and a put.
+ */
+DP_API dp_status dp_buf_migrate(dp_buf *buf, dp_tier_id tier);
+
 DP_API const char *dp_kind_name(dp_kind kind);
 DP_API dp_kind dp_kind_by_name(const char *name); /* DP_KIND_COUNT when there is none */
+
+DP_API const char *dp_priority_name(dp_priority priority);
+DP_API dp_priority dp_priority_by_name(const char *name); /* DP_PRIORITY_COUNT when there is none */
 
 #ifdef __cplusplus
 }

@@ -64,6 +64,14 @@ DP_API dp_status dp_pool_tier_info(const dp_pool *pool, dp_tier_id id, dp_tier_i
 DP_API const dp_route_rule *dp_route_rules_default(size_t *count);
 
 /*
+ * Which of `count` rules a pool would go by: *index gets the first one that matches.  Says nothing
+ * of what this machine has.  DP_ERR_NOT_FOUND: none matches; DP_ERR_INVALID, DP_ERR_TOO_LARGE: no
+ * pool would serve such a request.
+ */
+DP_API dp_status dp_route_rules_match(const dp_route_rule *rules, size_t count,
+                                      const dp_request *request, size_t *index);
+
+/*
  * Explains a request without serving it: writes the tiers that would be tried, in order, ended by
  * DP_TIER_NONE where fewer than all, and the matching rule's index.  Thread safe, no allocation.
  */

@@ -30,7 +30,9 @@ typedef struct dp_stats {
     uint64_t fallback_gets; /* by the fallback (health.h); in no tier's figures */
     uint64_t fallback_puts;
     uint64_t fallback_used_bytes;
-    uint64_t bytes_copied; /* by dp_buf_write, dp_buf_read, migrations and dp_stats_copied */
+    uint64_t bytes_copied;    /* by dp_buf_write, dp_buf_read, migrations and dp_stats_copied */
+    uint64_t bytes_delivered; /* that left the program out of pooled buffers, by
+                                 dp_stats_delivered: copied / delivered shows what was zero copy */
 } dp_stats;
 
 /* Sums the counters.  Exact once the threads are quiet, else each counter is exact at some moment.
@@ -39,6 +41,9 @@ DP_API void dp_stats_read(dp_pool *pool, dp_stats *out);
 
 /* Counts bytes that the caller copied between pooled buffers himself. */
 DP_API void dp_stats_copied(dp_pool *pool, size_t bytes);
+
+/* Counts bytes of a held buffer that the caller handed to a socket, a file or a peer, each time. */
+DP_API void dp_stats_delivered(const dp_buf *buf, size_t bytes);
 
 /* What is timed, each occurrence by itself. */
 typedef enum dp_latency_kind {

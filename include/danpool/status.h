@@ -28,7 +28,7 @@ extern "C" {
     X(DP_ERR_QUOTA, "quota", "the budget of this tier or tenant is used up")                       \
     X(DP_ERR_NOT_FOUND, "not_found", "no such object")                                             \
     X(DP_ERR_EXISTS, "exists", "an object of this name is already there")                          \
-    X(DP_ERR_BUSY, "busy", "the queue is full, try again later")                                   \
+    X(DP_ERR_BUSY, "busy", "in use or full at the moment, try again later")                        \
     X(DP_ERR_TIMEOUT, "timeout", "the time allowed has passed")                                    \
     X(DP_ERR_FORMAT, "format", "the bytes are not in the format they claim")                       \
     X(DP_ERR_IO, "io", "the operating system reported an error")                                   \

@@ -22,7 +22,9 @@ static const struct {
     {"render", ctl_render,
      "render IN OUT --width N --height N [--backend auto|cpu|cuda] [--format webp|jpeg|png]"},
     {"reuse", ctl_reuse, "reuse [--raw] FILE"},
-    {"route", ctl_route, "route --kind KIND --size BYTES [--batch N] [--need host|device]"},
+    {"route", ctl_route,
+     "route --kind KIND --size BYTES [--batch N] [--priority low|normal|high] [--tenant N]\n"
+     "                   [--need host|device] [-c FILE]"},
     {"tiers", ctl_tiers, "tiers"},
     {"trace", ctl_trace, "trace FILE"},
 };

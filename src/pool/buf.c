@@ -17,6 +17,12 @@
 
 #include "pool/pool_state.h"
 
+static const char *const priority_names[DP_PRIORITY_COUNT] = {
+#define PRIORITY_NAME(id, name) [id] = (name),
+    DP_PRIORITY_LIST(PRIORITY_NAME)
+#undef PRIORITY_NAME
+};
+
 static const char *const kind_names[DP_KIND_COUNT] = {
 #define KIND_NAME(id, name) [id] = (name),
     DP_KIND_LIST(KIND_NAME)
@@ -39,6 +45,8 @@ static dp_pool *pool_of(const dp_buf *buf)
 {
     if ((buf->flags & BUF_WRAP) != 0)
         return ((const wrapped_buf *)(const void *)buf)->pool;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_pool_of(buf);
     return slab_pool_of(buf);
 }
 
@@ -52,8 +60,8 @@ dp_pool *buf_pool(const dp_buf *buf)
 dp_status buf_request_check(const dp_request *request)
 {
     bool fits = request->kind < DP_KIND_COUNT && request->priority < DP_PRIORITY_COUNT &&
-                request->need <= (DP_NEED_HOST | DP_NEED_DEVICE) && request->reserved == 0 &&
-                request->size_bytes != 0;
+                request->need <= (DP_NEED_HOST | DP_NEED_DEVICE) &&
+                request->flags <= DP_GET_MOVABLE && request->size_bytes != 0;
     if (!fits)
         return DP_ERR_INVALID;
     return request->size_bytes <= DP_SIZE_BYTES_MAX ? DP_OK : DP_ERR_TOO_LARGE;
@@ -248,6 +256,8 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
             reason_add(&get, DP_ERR_DEVICE);
     }
     if (get.buf != NULL) {
+        if ((request->flags & DP_GET_MOVABLE) != 0)
+            return movable_wrap(&pool->movables, pool, get.buf, out);
         *out = get.buf;
         return DP_OK;
     }
@@ -255,6 +265,29 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
     if (get.reason == DP_ERR_QUOTA)
         tenant_count_refused(&pool->tenants, request->tenant);
     return get.reason;
+}
+
+dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, dp_buf **out)
+{
+    DP_ASSERT((unsigned)tier < DP_TIER_COUNT);
+    dp_status status = buf_request_check(request);
+    if (status == DP_OK && pool->slabs[tier] == NULL)
+        status = DP_ERR_UNSUPPORTED;
+    if (status != DP_OK)
+        return status;
+    if (!health_admits_at_last(&pool->health, tier))
+        return DP_ERR_DEVICE;
+    slow_get get = {.pool = pool,
+                    .request = request,
+                    .site = __builtin_return_address(0),
+                    .route = {.first = (uint8_t)tier},
+                    .begun_ns = os_clock_ns(),
+                    .reason = DP_ERR_UNSUPPORTED};
+    slow_get_from_tier(&get, tier);
+    if (get.buf == NULL)
+        return get.reason;
+    *out = get.buf;
+    return DP_OK;
 }
 
 /* Takes from the magazine that the short way's table names, NULL when it has no block. */
@@ -359,6 +392,10 @@ static void buf_recycle(dp_buf *buf)
         tenant_return(&pool_of(buf)->tenants, buf->tenant, (dp_tier_id)buf->tier,
                       buf->capacity_bytes);
     }
+    if ((buf->flags & BUF_MOVE) != 0) {
+        movable_free(buf);
+        return;
+    }
     dp_pool *pool = pool_of(buf);
     bool is_wrapped = (buf->flags & BUF_WRAP) != 0;
     bool is_seen = (buf->flags & BUF_SEEN) != 0; /* a put without its get tells nothing */
@@ -431,7 +468,7 @@ void dp_buf_set_size(dp_buf *buf, size_t size_bytes)
 
 dp_tier_id dp_buf_tier(const dp_buf *buf)
 {
-    return (dp_tier_id)buf->tier;
+    return (dp_tier_id)atomic_load_explicit(&buf->tier, memory_order_relaxed);
 }
 
 dp_kind dp_buf_kind(const dp_buf *buf)
@@ -452,6 +489,21 @@ dp_kind dp_kind_by_name(const char *name)
             return (dp_kind)kind;
     }
     return DP_KIND_COUNT;
+}
+
+const char *dp_priority_name(dp_priority priority)
+{
+    return (unsigned)priority < DP_PRIORITY_COUNT ? priority_names[priority] : "unknown";
+}
+
+dp_priority dp_priority_by_name(const char *name)
+{
+    DP_ASSERT(name != NULL);
+    for (unsigned priority = 0; priority < DP_PRIORITY_COUNT; priority++) {
+        if (strcmp(name, priority_names[priority]) == 0)
+            return (dp_priority)priority;
+    }
+    return DP_PRIORITY_COUNT;
 }
 
 /* ---- copies ---- */
@@ -489,6 +541,8 @@ dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_
 {
     if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
         return DP_ERR_INVALID;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_write(buf, offset_bytes, from, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_tier *tier = copy_tier(buf);
@@ -507,6 +561,8 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
 {
     if (!range_is_inside(buf, offset_bytes, size_bytes))
         return DP_ERR_INVALID;
+    if ((buf->flags & BUF_MOVE) != 0)
+        return movable_read(buf, offset_bytes, to, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
     dp_tier *tier = copy_tier(buf);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keyed cache: one table over what is in volatile memory ("host", whatever tier its buffer is
- * in) and what is in the store of the pmem tier.
+ * The keyed cache: one table over what is in volatile memory ("host" in the names below, whatever
+ * tier its buffer is in) and what is in the store of the pmem tier.
  *
- * An entry has a host copy (buf), a stored copy (stored), or both.  It is on cache->host exactly
- * while buf is set and on cache->pmem exactly while stored is, so each list's bytes are what its
- * budget is compared with.
+ * An entry has a volatile copy (buf), a stored copy (stored), or both.  It is on its tier's level
+ * exactly while buf is set and on cache->pmem exactly while stored is, so each list's bytes are
+ * what its budget is compared with.  How copies go from level to level: cache_ladder.c.
  *
  * One lock guards the table, the lists and the counters, and is never held over a call that
  * writes to the store (an msync on an ordinary file).  The thread that makes such a call marks the
@@ -22,9 +22,8 @@
 
 #include "pool/os.h"
 
-#define CACHE_HOST_BYTES_DEFAULT ((size_t)256 << 20)
-#define CACHE_SLOTS_START        1024u
-#define CACHE_ATTEMPTS_MAX       3u
+#define CACHE_SLOTS_START  1024u
+#define CACHE_ATTEMPTS_MAX 3u
 
 dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key, const dp_cache_entry *entry,
                           bool *durable)
@@ -35,7 +34,7 @@ dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key, const dp_cac
     if (size_bytes == 0) {
         return DP_ERR_INVALID;
     }
-    if (size_bytes > cache->host_bytes_max) {
+    if (size_bytes > cache_level_of(cache, dp_buf_tier(entry->buf))->bytes_max) {
         return DP_ERR_TOO_LARGE;
     }
     cache_entry *made = os_calloc(1, sizeof *made);
@@ -73,7 +72,7 @@ dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key, const dp_cac
         cache->stats.persist_failed += written != DP_OK;
     }
     os_unlock(&cache->lock);
-    cache_host_make_room(cache);
+    (void)cache_host_make_room(cache, CACHE_INSERT_STEPS_MAX, false);
     if (durable != NULL) {
         *durable = written == DP_OK;
     }
@@ -166,13 +165,18 @@ static dp_status view_open(dp_cache *cache, const dp_cache_key *key, const cache
 static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found *found,
                     dp_priority priority, dp_buf **buf)
 {
-    os_lock(&cache->lock);
-    bool fits = cache_host_fits(cache, priority, found->size_bytes);
-    os_unlock(&cache->lock);
     dp_request request = {.size_bytes = found->size_bytes,
                           .kind = (uint8_t)found->kind,
                           .priority = (uint8_t)priority,
                           .need = DP_NEED_HOST};
+    dp_tier_id tiers[DP_TIER_COUNT];
+    size_t rule;
+    if (dp_pool_route(cache->pool, &request, tiers, &rule) != DP_OK) {
+        return;
+    }
+    os_lock(&cache->lock);
+    bool fits = cache_host_fits(cache, tiers[0], priority, found->size_bytes);
+    os_unlock(&cache->lock);
     dp_buf *copy = NULL;
     if (!fits || dp_get(cache->pool, &request, &copy) != DP_OK) {
         return;
@@ -187,8 +191,8 @@ static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found 
     observe_migrate(cache->observer, DP_TIER_PMEM, dp_buf_tier(copy), found->size_bytes);
     os_lock(&cache->lock);
     cache_entry *entry = find_again(cache, key, found);
-    bool attach =
-        entry != NULL && entry->buf == NULL && cache_host_fits(cache, priority, found->size_bytes);
+    bool attach = entry != NULL && entry->buf == NULL &&
+                  cache_host_fits(cache, dp_buf_tier(copy), priority, found->size_bytes);
     if (attach) {
         cache_host_attach(cache, entry, dp_ref(copy));
         cache_view_drop(entry);
@@ -215,7 +219,7 @@ static dp_status lookup_locked(dp_cache *cache, const dp_cache_key *key, cache_f
                            .promote = entry->buf == NULL && entry->view != NULL};
     entry_describe(entry, out);
     if (entry->buf != NULL) {
-        evict_touch(&cache->host, &entry->host_node);
+        cache_host_touch(cache, entry);
     }
     if (entry->stored) {
         evict_touch(&cache->pmem, &entry->pmem_node);
@@ -330,6 +334,11 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
     if (cache == NULL) {
         return DP_ERR_NOMEM;
     }
+    dp_status status = cache_levels_init(cache, config);
+    if (status != DP_OK) {
+        os_free(cache);
+        return status;
+    }
     cache->slot_count = CACHE_SLOTS_START;
     cache->slots = os_calloc(cache->slot_count, sizeof(cache_entry *));
     if (cache->slots == NULL) {
@@ -338,10 +347,7 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
     }
     cache->pool = pool;
     cache->observer = pool_observer(pool);
-    cache->host_bytes_max =
-        config->host_bytes_max != 0 ? config->host_bytes_max : CACHE_HOST_BYTES_DEFAULT;
     cache->pmem_bytes_max = config->pmem_bytes_max != 0 ? config->pmem_bytes_max : SIZE_MAX;
-    evict_init(&cache->host);
     evict_init(&cache->pmem);
     os_mutex_init(&cache->lock);
     pthread_cond_init(&cache->idle, NULL);

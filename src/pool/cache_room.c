@@ -3,8 +3,9 @@
  * Where an entry's copies are, and how room is made for them: the half of the cache that moves
  * bytes between host memory and the store.
  *
- * Bounds: one call demotes at most CACHE_STEPS_MAX entries, and frees pmem in at most
- * CACHE_ROUNDS_MAX rounds of as many; what that does not settle, the next insert goes on with.
+ * Bounds: an insert demotes at most CACHE_INSERT_STEPS_MAX entries, each of which frees pmem in at
+ * most CACHE_ROUNDS_MAX rounds of CACHE_STEPS_MAX; what that does not settle, dp_cache_maintain()
+ * or the next insert goes on with.
  */
 #include "pool/cache_internal.h"
 
@@ -22,17 +23,25 @@ void cache_host_attach(dp_cache *cache, cache_entry *entry, dp_buf *buf)
 {
     DP_ASSERT(entry->buf == NULL);
     entry->buf = buf;
-    evict_add(&cache->host, &entry->host_node, entry->priority, entry->size_bytes);
-    cache->stats.entries[dp_buf_tier(buf)]++;
-    cache->stats.bytes[dp_buf_tier(buf)] += entry->size_bytes;
+    entry->tier = dp_buf_tier(buf);
+    entry->warm = false;
+    if (!entry->homed) {
+        entry->homed = true;
+        entry->home = entry->tier;
+    }
+    evict_add(&cache_level_of(cache, entry->tier)->order, &entry->host_node, entry->priority,
+              entry->size_bytes);
+    cache->stats.entries[entry->tier]++;
+    cache->stats.bytes[entry->tier] += entry->size_bytes;
 }
 
 void cache_host_drop(dp_cache *cache, cache_entry *entry)
 {
     DP_ASSERT(entry->buf != NULL);
-    cache->stats.entries[dp_buf_tier(entry->buf)]--;
-    cache->stats.bytes[dp_buf_tier(entry->buf)] -= entry->size_bytes;
-    evict_remove(&cache->host, &entry->host_node);
+    cache->stats.entries[entry->tier]--;
+    cache->stats.bytes[entry->tier] -= entry->size_bytes;
+    evict_remove(&cache_level_of(cache, entry->tier)->order, &entry->host_node);
+    list_remove(&entry->rise);
     dp_put(entry->buf);
     entry->buf = NULL;
 }
@@ -50,7 +59,7 @@ void cache_view_drop(cache_entry *entry)
     entry->view = NULL;
 }
 
-static void busy_end(dp_cache *cache, cache_entry *entry)
+void cache_busy_end(dp_cache *cache, cache_entry *entry)
 {
     DP_ASSERT(entry->busy);
     entry->busy = false;
@@ -69,7 +78,7 @@ bool cache_pmem_drop(dp_cache *cache, cache_entry *entry)
     os_unlock(&cache->lock);
     (void)tier_store_remove(cache->store, &entry->key, NULL);
     os_lock(&cache->lock);
-    busy_end(cache, entry);
+    cache_busy_end(cache, entry);
     bool gone = entry->gone;
     if (gone) {
         cache_discard(cache, entry);
@@ -178,9 +187,11 @@ static dp_status pmem_write(dp_cache *cache, const cache_entry *entry, const voi
 /* The store reads host memory; what only a device sees is fetched first. */
 dp_status cache_commit(dp_cache *cache, const cache_entry *entry)
 {
-    const void *data = dp_buf_data(entry->buf);
-    if (data != NULL) {
-        return pmem_write(cache, entry, data);
+    void *data = NULL;
+    if (dp_buf_map(entry->buf, &data) == DP_OK) {
+        dp_status written = pmem_write(cache, entry, data);
+        dp_buf_unmap(entry->buf);
+        return written;
     }
     void *copy = os_aligned(64, entry->size_bytes);
     if (copy == NULL) {
@@ -201,21 +212,23 @@ void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status)
         cache->pmem_bytes_coming -= entry->size_bytes;
         cache_pmem_attach(cache, entry);
     }
-    busy_end(cache, entry);
+    cache_busy_end(cache, entry);
 }
 
 /* A host copy makes room. */
 static void host_evict(dp_cache *cache, cache_entry *entry)
 {
-    observe_evict(cache->observer, dp_buf_tier(entry->buf), entry->size_bytes, entry->priority);
+    observe_evict(cache->observer, entry->tier, entry->size_bytes, entry->priority);
     cache_host_drop(cache, entry);
 }
 
 /* Writes a host copy to pmem.  Called with the lock, which it gives up. */
 static void host_store(dp_cache *cache, cache_entry *entry)
 {
-    dp_tier_id from = dp_buf_tier(entry->buf);
+    dp_tier_id from = entry->tier;
+    cache_level *level = cache_level_of(cache, from);
     entry->busy = true;
+    level->bytes_leaving += entry->size_bytes;
     os_unlock(&cache->lock);
     nvtx_push(NVTX_DEMOTE, NVTX_CATEGORY(from), entry->size_bytes);
     dp_status status = cache_commit(cache, entry);
@@ -224,12 +237,19 @@ static void host_store(dp_cache *cache, cache_entry *entry)
         observe_migrate(cache->observer, from, DP_TIER_PMEM, entry->size_bytes);
     }
     os_lock(&cache->lock);
+    level->bytes_leaving -= entry->size_bytes;
     cache_commit_end(cache, entry, status);
 }
 
-/* Lets one host copy go, to pmem where there is one.  Called with the lock, which it gives up. */
+/*
+ * Lets one copy go: down the ladder, at its end to pmem where there is one.  Called with the lock,
+ * which it gives up.
+ */
 static void host_demote(dp_cache *cache, cache_entry *entry)
 {
+    if (cache_step_down(cache, entry)) {
+        return;
+    }
     if (!entry->stored && cache->store != NULL) {
         host_store(cache, entry);
         if (buf_references(entry->buf) > 1) {
@@ -245,35 +265,52 @@ static void host_demote(dp_cache *cache, cache_entry *entry)
     }
 }
 
-void cache_host_make_room(dp_cache *cache)
+/* The next to go from a level that holds too much, the topmost level first. */
+static evict_node *host_victim(dp_cache *cache, bool to_low)
 {
-    os_lock(&cache->lock);
-    for (unsigned step = 0; step < CACHE_STEPS_MAX; step++) {
+    for (unsigned i = DP_TIER_COUNT; i-- > 0;) {
+        cache_level *level = &cache->levels[i];
         evict_node *node = NULL;
-        if (cache->host.bytes > cache->host_bytes_max) {
-            node = evict_victim(&cache->host, DP_PRIORITY_HIGH, judge_host, NULL);
+        if (level->order.bytes - level->bytes_leaving >
+            (to_low ? level->bytes_low : level->bytes_max)) {
+            node = evict_victim(&level->order, DP_PRIORITY_HIGH, judge_host, NULL);
         }
+        if (node != NULL) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+unsigned cache_host_make_room(dp_cache *cache, unsigned steps_max, bool to_low)
+{
+    unsigned steps = 0;
+    os_lock(&cache->lock);
+    for (; steps < steps_max; steps++) {
+        evict_node *node = host_victim(cache, to_low);
         if (node == NULL) {
             break;
         }
         host_demote(cache, LIST_OF(node, cache_entry, host_node));
     }
     os_unlock(&cache->lock);
+    return steps;
 }
 
-bool cache_host_fits(dp_cache *cache, dp_priority priority, size_t size_bytes)
+bool cache_host_fits(dp_cache *cache, dp_tier_id tier, dp_priority priority, size_t size_bytes)
 {
-    if (size_bytes > cache->host_bytes_max) {
+    cache_level *level = cache_level_of(cache, tier);
+    if (size_bytes > level->bytes_max) {
         return false;
     }
-    size_t room_bytes = cache->host_bytes_max - size_bytes;
-    for (unsigned step = 0; step < CACHE_STEPS_MAX && cache->host.bytes > room_bytes; step++) {
-        evict_node *node = evict_victim(&cache->host, priority, judge_host_stored, NULL);
+    size_t room_bytes = level->bytes_max - size_bytes;
+    for (unsigned step = 0; step < CACHE_STEPS_MAX && level->order.bytes > room_bytes; step++) {
+        evict_node *node = evict_victim(&level->order, priority, judge_host_stored, NULL);
         if (node == NULL) {
             break;
         }
         host_evict(cache, LIST_OF(node, cache_entry, host_node));
         cache->stats.demoted++;
     }
-    return cache->host.bytes <= room_bytes;
+    return level->order.bytes <= room_bytes;
 }

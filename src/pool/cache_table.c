@@ -63,6 +63,7 @@ void cache_add(dp_cache *cache, cache_entry *entry)
     entry->hash_next = *slot;
     *slot = entry;
     entry->id = cache->id_next++;
+    list_init(&entry->rise);
     cache->entry_count++;
 }
 

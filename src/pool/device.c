@@ -13,7 +13,7 @@ dp_status dp_buf_advise(dp_buf *buf, dp_advice advice)
     DP_ASSERT(buf != NULL);
     if ((unsigned)advice >= DP_ADVICE_COUNT)
         return DP_ERR_INVALID;
-    if (buf->device == 0)
+    if (buf->device == 0) /* a movable one that nobody has mapped, too */
         return DP_ERR_UNSUPPORTED;
     return tier_advise(buf_pool(buf)->tiers[buf->tier], buf->device, buf->capacity_bytes, advice);
 }

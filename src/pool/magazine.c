@@ -290,6 +290,7 @@ static void set_fold(magazine_set *into, const magazine_set *from)
         fold(&into->counters.failed[tier], &from->counters.failed[tier]);
     fold(&into->counters.gets_failed, &from->counters.gets_failed);
     fold(&into->counters.bytes_copied, &from->counters.bytes_copied);
+    fold(&into->counters.bytes_delivered, &from->counters.bytes_delivered);
 }
 
 static magazine_set *set_alloc(magazine_layer *layer)
@@ -407,6 +408,8 @@ static _Atomic uint64_t *counter_of(magazine_set *set, unsigned counter)
         return &set->counters.gets_failed;
     case MAGAZINE_BYTES_COPIED:
         return &set->counters.bytes_copied;
+    case MAGAZINE_BYTES_DELIVERED:
+        return &set->counters.bytes_delivered;
     default:
         DP_ASSERT(counter - MAGAZINE_FAILED < DP_TIER_COUNT);
         return &set->counters.failed[counter - MAGAZINE_FAILED];

@@ -209,6 +209,7 @@ void magazine_put(magazine_layer *layer, dp_buf *buf);
 typedef enum magazine_counter {
     MAGAZINE_GETS_FAILED,
     MAGAZINE_BYTES_COPIED,
+    MAGAZINE_BYTES_DELIVERED,
     MAGAZINE_FAILED /* + tier */
 } magazine_counter;
 

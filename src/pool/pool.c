@@ -209,6 +209,7 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
         slabs_destroy(pool);
         return status;
     }
+    movable_layer_init(&pool->movables);
     health_start(pool, config);
     fast_fill(pool);
     stream_release_open(&pool->streams, facts.device_visible != 0);
@@ -277,6 +278,7 @@ void dp_pool_destroy(dp_pool *pool)
     stream_release_close(&pool->streams); /* puts what still waits for a stream */
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
+    movable_layer_destroy(&pool->movables);
     tenants_destroy(&pool->tenants);
     fallback_destroy(&pool->fallback);
     health_destroy(&pool->health);
@@ -300,6 +302,19 @@ dp_status dp_pool_tier_info(const dp_pool *pool, dp_tier_id id, dp_tier_info *ou
     if ((unsigned)id >= DP_TIER_COUNT)
         return DP_ERR_INVALID;
     *out = pool->infos[id];
+    return DP_OK;
+}
+
+dp_status dp_route_rules_match(const dp_route_rule *rules, size_t count, const dp_request *request,
+                               size_t *index)
+{
+    dp_status status = buf_request_check(request);
+    if (status != DP_OK)
+        return status;
+    size_t found = router_match(rules, count, request);
+    if (found == count)
+        return DP_ERR_NOT_FOUND;
+    *index = found;
     return DP_OK;
 }
 
@@ -338,12 +353,18 @@ void dp_stats_copied(dp_pool *pool, size_t bytes)
     magazine_count(&pool->magazines, MAGAZINE_BYTES_COPIED, bytes);
 }
 
+void dp_stats_delivered(const dp_buf *buf, size_t bytes)
+{
+    magazine_count(&buf_pool(buf)->magazines, MAGAZINE_BYTES_DELIVERED, bytes);
+}
+
 void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
     fallback_check(&pool->fallback);
     health_check(&pool->health);
+    movable_check(&pool->movables);
     stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         if (pool->slabs[id] == NULL)

@@ -39,6 +39,18 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out);
 /* The pool that a held buffer belongs to. */
 dp_pool *buf_pool(const dp_buf *buf);
 
+/*
+ * As dp_get(), from that tier and no other, whatever the rules say.  DP_ERR_UNSUPPORTED when it is
+ * absent or hands out no memory.
+ */
+dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, dp_buf **out);
+
+/*
+ * Copies between buffers in any tiers, counted in bytes_copied; from device to device through a
+ * bounded block of host memory.  Both are held by the caller.
+ */
+dp_status buf_copy(dp_buf *to, dp_buf *from, size_t size_bytes);
+
 /* How many references are held; exact only for the only holder.  For evict: 1 = the cache's own. */
 uint32_t buf_references(const dp_buf *buf);
 

@@ -11,6 +11,7 @@
 #include "pool/fallback.h"
 #include "pool/health.h"
 #include "pool/magazine.h"
+#include "pool/movable.h"
 #include "pool/observe.h"
 #include "pool/pool_internal.h"
 #include "pool/router.h"
@@ -38,6 +39,7 @@ struct dp_pool {
     dp_tier_info infos[DP_TIER_COUNT];
     stream_release streams;
     _Atomic uint64_t wrapped_live; /* buffers over memory that is not a slab's */
+    movable_layer movables;
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
     uint32_t fast_home[ROUTER_ROWS][POOL_FAST_CLASSES]; /* what it says while all is well */

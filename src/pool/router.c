@@ -60,11 +60,17 @@ static bool tier_serves(const router_facts *facts, dp_tier_id tier, uint32_t nee
            ((need & DP_NEED_DEVICE) == 0 || (facts->device_visible & bit) != 0);
 }
 
-router_route router_find(const router *self, const dp_request *request)
+size_t router_match(const dp_route_rule *rules, size_t rule_count, const dp_request *request)
 {
     size_t index = 0;
-    while (index < self->rule_count && !rule_matches(&self->rules[index], request))
+    while (index < rule_count && !rule_matches(&rules[index], request))
         index++;
+    return index;
+}
+
+router_route router_find(const router *self, const dp_request *request)
+{
+    size_t index = router_match(self->rules, self->rule_count, request);
     router_route route = {.first = DP_TIER_NONE, .rule = (uint8_t)index};
     if (index == self->rule_count)
         return route;

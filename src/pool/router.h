@@ -73,6 +73,9 @@ typedef struct router {
 dp_status router_init(const dp_route_rule *rules, size_t rule_count, const router_facts *facts,
                       router *out);
 
+/* The first of the rules that matches, their number when none does. */
+size_t router_match(const dp_route_rule *rules, size_t rule_count, const dp_request *request);
+
 /* The answer to a request that has been validated. */
 router_route router_find(const router *self, const dp_request *request);
 

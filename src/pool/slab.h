@@ -46,6 +46,7 @@
 #define BUF_MARK   4u   /* seen by the walker */
 #define BUF_REST   8u   /* on its run's free chain */
 #define BUF_TENANT 16u  /* charged to a tenant */
+#define BUF_MOVE   64u  /* a movable_buf: the block that it points to is the slab's */
 #define BUF_SEEN   128u /* held: its get was recorded, so its put is */
 
 /* The part of a descriptor that is a slab's own. */
@@ -62,12 +63,12 @@ struct dp_buf {
     uint32_t magazine_bytes; /* where in a thread's set its magazine lies */
     uint8_t slot;            /* of the layer, where a thread finds its set */
     uint8_t flags;
-    _Atomic uint8_t row; /* held: kind, need and priority, see router.h */
-    uint8_t tier;
+    _Atomic uint8_t row;  /* held: kind, need and priority, see router.h */
+    _Atomic uint8_t tier; /* of a movable one it may change under the reader */
     uint32_t capacity_bytes;
     _Atomic uint32_t epoch; /* held: the pool's epoch at the get */
     uint64_t device;
-    slab_run *run; /* NULL for a wrapped one */
+    slab_run *run; /* NULL for a wrapped and a movable one */
     union {
         dp_buf *next;         /* on its run's free chain */
         _Atomic(void *) site; /* held: where it was got, a return address */
@@ -127,7 +128,7 @@ void slab_trim(slab *slab);
 /* Asks the tier for a little memory and gives it back at once: does it answer? */
 dp_status slab_probe(slab *slab);
 
-/* The pool that a block belongs to; not for a wrapped one. */
+/* The pool that a block belongs to; not for a wrapped or movable one. */
 dp_pool *slab_pool_of(const dp_buf *buf);
 
 /* The block's place in the tier, for copies. */

@@ -50,6 +50,7 @@ static void add_set(void *user, const magazine_set *set)
     }
     stats->gets_failed += stats_load(&set->counters.gets_failed);
     stats->bytes_copied += stats_load(&set->counters.bytes_copied);
+    stats->bytes_delivered += stats_load(&set->counters.bytes_delivered);
 }
 
 typedef struct used_sum {

@@ -19,6 +19,7 @@
 typedef struct stats_counters {
     _Atomic uint64_t gets_failed;
     _Atomic uint64_t bytes_copied;
+    _Atomic uint64_t bytes_delivered;
     _Atomic uint64_t failed[DP_TIER_COUNT];
 } stats_counters;
 

@@ -21,10 +21,12 @@
 #include <libconfig.h>
 #include <sys/stat.h>
 
+#include "server/config_internal.h"
 #include "server/config_scan.h"
 #include "server/log.h"
 
 #define ENVIRONMENT_PREFIX "DANPOOL_"
+#define LIST_MESSAGE       "%s: pool.routes is a list, which only a file can hold"
 
 typedef struct setting {
     const char *group;
@@ -48,11 +50,7 @@ static const setting settings[] = {
 };
 #define SETTING_COUNT (sizeof settings / sizeof settings[0])
 
-/* Fills the message and gives the status, so that a check can end in `return fail(...)`. */
-static dp_status fail(config_error *error, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static dp_status fail(config_error *error, const char *format, ...)
+dp_status config_fail(config_error *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -107,8 +105,8 @@ static dp_status set_number(config *out, const setting *row, int64_t value, cons
                             config_error *error)
 {
     if (value < row->min || value > row->max) {
-        return fail(error, "%s: %s.%s must be from %" PRId64 " to %" PRId64 ", not %" PRId64, where,
-                    row->group, row->key, row->min, row->max, value);
+        return config_fail(error, "%s: %s.%s must be from %" PRId64 " to %" PRId64 ", not %" PRId64,
+                           where, row->group, row->key, row->min, row->max, value);
     }
     *number_of(out, row) = value;
     return DP_OK;
@@ -119,12 +117,13 @@ static dp_status set_text(config *out, const setting *row, const char *value, co
 {
     size_t length = strlen(value);
     if (length >= CONFIG_TEXT_BYTES) {
-        return fail(error, "%s: %s.%s is longer than %u bytes", where, row->group, row->key,
-                    CONFIG_TEXT_BYTES - 1);
+        return config_fail(error, "%s: %s.%s is longer than %u bytes", where, row->group, row->key,
+                           CONFIG_TEXT_BYTES - 1);
     }
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F) {
-            return fail(error, "%s: %s.%s holds a control character", where, row->group, row->key);
+            return config_fail(error, "%s: %s.%s holds a control character", where, row->group,
+                               row->key);
         }
     }
     memset(text_of(out, row), 0, CONFIG_TEXT_BYTES);
@@ -145,17 +144,17 @@ static dp_status set_spelled(config *out, const setting *row, const char *value,
     /* strtoll() would take leading white space and a plus sign; a setting is digits. */
     bool spelled = value[0] == '-' || (value[0] >= '0' && value[0] <= '9');
     if (!spelled || end == value || *end != '\0') {
-        return fail(error, "%s: %s.%s must be a whole number, not \"%.32s\"", where, row->group,
-                    row->key, value);
+        return config_fail(error, "%s: %s.%s must be a whole number, not \"%.32s\"", where,
+                           row->group, row->key, value);
     }
     if (errno == ERANGE) {
-        return fail(error, "%s: %s.%s must be from %" PRId64 " to %" PRId64 ", not %.32s", where,
-                    row->group, row->key, row->min, row->max, value);
+        return config_fail(error, "%s: %s.%s must be from %" PRId64 " to %" PRId64 ", not %.32s",
+                           where, row->group, row->key, row->min, row->max, value);
     }
     return set_number(out, row, number, where, error);
 }
 
-static const char *type_name(int type)
+const char *config_type_name(int type)
 {
     switch (type) {
     case CONFIG_TYPE_GROUP:
@@ -174,12 +173,21 @@ static const char *type_name(int type)
     }
 }
 
-/* "danpoold.conf:12", with the file that an @include named where there was one. */
-static void where_of(const config_setting_t *node, const char *path, char *to, size_t to_bytes)
+void config_where(const config_setting_t *node, const char *path, char where[CONFIG_WHERE_BYTES])
 {
     const char *file = config_setting_source_file(node);
-    snprintf(to, to_bytes, "%.300s:%u", file != NULL ? file : path,
+    snprintf(where, CONFIG_WHERE_BYTES, "%.300s:%u", file != NULL ? file : path,
              (unsigned)config_setting_source_line(node));
+}
+
+dp_status config_check_wrapped(const config_setting_t *node, config_error *error)
+{
+    const char *file = config_setting_source_file(node);
+    if (config_setting_type(node) != CONFIG_TYPE_INT || file == NULL) {
+        return DP_OK;
+    }
+    unsigned line = config_scan_wrapped_file(file);
+    return line > 0 ? config_fail(error, "%.300s:%u: number too large", file, line) : DP_OK;
 }
 
 static dp_status apply_value(config *out, const setting *row, const config_setting_t *node,
@@ -190,15 +198,11 @@ static dp_status apply_value(config *out, const setting *row, const config_setti
         if (type == CONFIG_TYPE_STRING) {
             return set_text(out, row, config_setting_get_string(node), where, error);
         }
-        return fail(error, "%s: %s.%s must be a text in quotes, not %s", where, row->group,
-                    row->key, type_name(type));
+        return config_fail(error, "%s: %s.%s must be a text in quotes, not %s", where, row->group,
+                           row->key, config_type_name(type));
     }
-    if (type == CONFIG_TYPE_INT && config_setting_source_file(node) != NULL) {
-        const char *file = config_setting_source_file(node);
-        unsigned line = config_scan_wrapped_file(file);
-        if (line > 0) {
-            return fail(error, "%.300s:%u: number too large", file, line);
-        }
+    if (config_check_wrapped(node, error) != DP_OK) {
+        return DP_ERR_INVALID;
     }
     if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
         return set_number(out, row, config_setting_get_int64(node), where, error);
@@ -207,33 +211,37 @@ static dp_status apply_value(config *out, const setting *row, const config_setti
     if (type == CONFIG_TYPE_BOOL && row->min == 0 && row->max == 1) {
         return set_number(out, row, config_setting_get_bool(node), where, error);
     }
-    return fail(error, "%s: %s.%s must be a whole number, not %s", where, row->group, row->key,
-                type_name(type));
+    return config_fail(error, "%s: %s.%s must be a whole number, not %s", where, row->group,
+                       row->key, config_type_name(type));
 }
 
 static dp_status apply_group(config *out, const config_setting_t *group, const char *path,
                              config_error *error)
 {
-    char where[320];
+    char where[CONFIG_WHERE_BYTES];
     const char *name = config_setting_name(group);
-    where_of(group, path, where, sizeof where);
+    config_where(group, path, where);
     if (!group_exists(name)) {
-        return fail(error, "%s: unknown setting %.64s", where, name);
+        return config_fail(error, "%s: unknown setting %.64s", where, name);
     }
     if (!config_setting_is_group(group)) {
-        return fail(error, "%s: %s must be a group, %s = { ... }, not %s", where, name, name,
-                    type_name(config_setting_type(group)));
+        return config_fail(error, "%s: %s must be a group, %s = { ... }, not %s", where, name, name,
+                           config_type_name(config_setting_type(group)));
     }
     int count = config_setting_length(group);
     for (int i = 0; i < count; i++) {
         const config_setting_t *node = config_setting_get_elem(group, (unsigned)i);
         const char *key = config_setting_name(node);
-        where_of(node, path, where, sizeof where);
+        config_where(node, path, where);
         const setting *row = find(name, key);
-        if (row == NULL) {
-            return fail(error, "%s: unknown setting %s.%.64s", where, name, key);
+        dp_status status;
+        if (row != NULL) {
+            status = apply_value(out, row, node, where, error);
+        } else if (strcmp(name, "pool") == 0 && strcmp(key, "routes") == 0) {
+            status = config_routes_read(out, node, path, error);
+        } else {
+            status = config_fail(error, "%s: unknown setting %s.%.64s", where, name, key);
         }
-        dp_status status = apply_value(out, row, node, where, error);
         if (status != DP_OK) {
             return status;
         }
@@ -252,7 +260,7 @@ static dp_status check_readable(const char *path, config_error *error)
         problem = EISDIR;
     }
     if (problem != 0) {
-        fail(error, "%.300s: %s", path, strerror(problem));
+        config_fail(error, "%.300s: %s", path, strerror(problem));
         return problem == ENOENT ? DP_ERR_NOT_FOUND : DP_ERR_IO;
     }
     return DP_OK;
@@ -270,10 +278,10 @@ dp_status config_load_file(config *out, const char *path, config_error *error)
     if (!config_read_file(&tree, path)) {
         if (config_error_type(&tree) == CONFIG_ERR_PARSE) {
             const char *file = config_error_file(&tree);
-            status = fail(error, "%.300s:%d: %s", file != NULL ? file : path,
-                          config_error_line(&tree), config_error_text(&tree));
+            status = config_fail(error, "%.300s:%d: %s", file != NULL ? file : path,
+                                 config_error_line(&tree), config_error_text(&tree));
         } else {
-            fail(error, "%.300s: cannot be read: %s", path, strerror(errno));
+            config_fail(error, "%.300s: cannot be read: %s", path, strerror(errno));
             status = DP_ERR_IO;
         }
         goto destroy_tree;
@@ -344,8 +352,11 @@ dp_status config_read_environment(config *out, char *const *environment, config_
         snprintf(name, sizeof name, "%.*s", (int)(equals - variable), variable);
         const setting *row = find_by_variable(name);
         if (row == NULL) {
+            if (strcmp(name, ENVIRONMENT_PREFIX "POOL_ROUTES") == 0) {
+                return config_fail(error, LIST_MESSAGE, name);
+            }
             if (names_known_group(name)) {
-                return fail(error, "%s: unknown setting", name);
+                return config_fail(error, "%s: unknown setting", name);
             }
             continue;
         }
@@ -362,7 +373,7 @@ dp_status config_set(config *out, const char *assignment, const char *source, co
 {
     const char *equals = strchr(assignment, '=');
     if (equals == NULL) {
-        return fail(error, "%s: \"%.64s\" is not group.key=value", source, assignment);
+        return config_fail(error, "%s: \"%.64s\" is not group.key=value", source, assignment);
     }
     size_t name_bytes = (size_t)(equals - assignment);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -372,8 +383,11 @@ dp_status config_set(config *out, const char *assignment, const char *source, co
             return set_spelled(out, &settings[i], equals + 1, source, error);
         }
     }
-    return fail(error, "%s: unknown setting %.*s", source, name_bytes > 64 ? 64 : (int)name_bytes,
-                assignment);
+    if (strncmp(assignment, "pool.routes=", name_bytes + 1) == 0) {
+        return config_fail(error, LIST_MESSAGE, source);
+    }
+    return config_fail(error, "%s: unknown setting %.*s", source,
+                       name_bytes > 64 ? 64 : (int)name_bytes, assignment);
 }
 
 /* The file itself may be absent (it is created), its directory may not. */
@@ -385,7 +399,7 @@ static dp_status check_pmem_path(const char *path, config_error *error)
     struct stat facts;
     if (stat(path, &facts) == 0) {
         if (S_ISDIR(facts.st_mode)) {
-            return fail(error, "pool.pmem_path: %s is a directory, not a file", path);
+            return config_fail(error, "pool.pmem_path: %s is a directory, not a file", path);
         }
         return DP_OK;
     }
@@ -397,7 +411,7 @@ static dp_status check_pmem_path(const char *path, config_error *error)
     }
     slash[slash == directory ? 1 : 0] = '\0';
     if (stat(directory, &facts) != 0 || !S_ISDIR(facts.st_mode)) {
-        return fail(error, "pool.pmem_path: there is no directory %s", directory);
+        return config_fail(error, "pool.pmem_path: there is no directory %s", directory);
     }
     return DP_OK;
 }
@@ -417,14 +431,14 @@ dp_status config_tiers(const config *in, uint32_t *tiers, config_error *error)
         name[length] = '\0';
         dp_tier_id id = dp_tier_by_name(name);
         if (length > 0 && id == DP_TIER_NONE) {
-            return fail(error, "pool.tiers: there is no tier \"%.64s\"", name);
+            return config_fail(error, "pool.tiers: there is no tier \"%.64s\"", name);
         }
         found |= length > 0 ? DP_TIER_BIT(id) : 0;
         at += length + (at[length] != '\0');
     }
     /* Pages, batches and what no rule names lie there. */
     if ((found & DP_TIER_BIT(DP_TIER_HOST)) == 0) {
-        return fail(error, "pool.tiers must name host, not only \"%.64s\"", in->pool_tiers);
+        return config_fail(error, "pool.tiers must name host, not only \"%.64s\"", in->pool_tiers);
     }
     *tiers = found;
     return DP_OK;
@@ -435,28 +449,29 @@ dp_status config_check(const config *in, config_error *error)
     struct in_addr address;
     uint32_t tiers;
     if (inet_pton(AF_INET, in->listen_address, &address) != 1) {
-        return fail(error, "listen.address must be an IPv4 address, not \"%s\"",
-                    in->listen_address);
+        return config_fail(error, "listen.address must be an IPv4 address, not \"%s\"",
+                           in->listen_address);
     }
     int64_t batches = in->fanout_ring_batches;
     if ((batches & (batches - 1)) != 0) {
-        return fail(error, "fanout.ring_batches must be a power of two, not %" PRId64, batches);
+        return config_fail(error, "fanout.ring_batches must be a power of two, not %" PRId64,
+                           batches);
     }
     const char *backend = in->render_backend;
     if (strcmp(backend, "auto") != 0 && strcmp(backend, "cpu") != 0 &&
         strcmp(backend, "cuda") != 0) {
-        return fail(error, "render.backend must be auto, cpu or cuda, not \"%s\"", backend);
+        return config_fail(error, "render.backend must be auto, cpu or cuda, not \"%s\"", backend);
     }
     if (log_level_by_name(in->log_level) < 0) {
-        return fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
-                    in->log_level);
+        return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
+                           in->log_level);
     }
     dp_status status = config_tiers(in, &tiers, error);
     if (status != DP_OK) {
         return status;
     }
     if (in->pool_pmem_path[0] != '\0' && (tiers & DP_TIER_BIT(DP_TIER_PMEM)) == 0) {
-        return fail(error, "pool.pmem_path is set, but pool.tiers does not name pmem");
+        return config_fail(error, "pool.pmem_path is set, but pool.tiers does not name pmem");
     }
     return check_pmem_path(in->pool_pmem_path, error);
 }
@@ -503,6 +518,9 @@ char *config_print(const config *in)
     const char *group = "";
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (strcmp(group, settings[i].group) != 0) {
+            if (strcmp(group, "pool") == 0) {
+                config_routes_print(to, in);
+            }
             fputs(i == 0 ? "" : "};\n", to);
             group = settings[i].group;
             fprintf(to, "\n%s = {\n", group);

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <danpool/status.h>
+#include <danpool/pool.h>
 
-#define CONFIG_TEXT_BYTES 256u
+#define CONFIG_TEXT_BYTES  256u
+#define CONFIG_WHERE_BYTES 320u
+#define CONFIG_ROUTES_MAX  32u
 
 /* N(group, key, default, min, max, meaning) is a number; S(group, key, default, meaning) a text. */
 #define CONFIG_LIST(N, S)                                                                          \
@@ -37,6 +39,7 @@
     N(pool, shm_budget_mib, 0, 0, 1048576, "most of memory that can be shared, 0 = no limit")      \
     S(pool, trace_path, "", "what the pool does is recorded and written there; empty = it is not") \
     N(cache, host_mib, 256, 1, 1048576, "finished media kept in host memory")                      \
+    N(cache, low_percent, 90, 1, 100, "of it, what the background brings it down to")              \
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
@@ -59,6 +62,12 @@
     N(timeouts, drain_s, 5, 0, 600, "longest graceful stop")                                       \
     S(log, level, "info", "error, warn, info or debug")
 
+/* One rule of pool.routes, and where it was read: "danpoold.conf:12". */
+typedef struct config_route {
+    dp_route_rule rule;
+    char where[CONFIG_WHERE_BYTES];
+} config_route;
+
 typedef struct config {
 #define CONFIG_FIELD_N(group, key, initial, min, max, meaning) int64_t group##_##key;
 
@@ -66,6 +75,9 @@ typedef struct config {
     CONFIG_LIST(CONFIG_FIELD_N, CONFIG_FIELD_S)
 #undef CONFIG_FIELD_N
 #undef CONFIG_FIELD_S
+    /* The one setting that is a list: only a file can hold it. */
+    config_route pool_routes[CONFIG_ROUTES_MAX];
+    size_t pool_route_count;
 } config;
 
 /* A message for people: "danpoold.conf:12: unknown setting listen.prot". */
@@ -93,6 +105,13 @@ dp_status config_check(const config *config, config_error *error);
 
 /* The set of DP_TIER_BIT()s that pool.tiers names. */
 dp_status config_tiers(const config *config, uint32_t *tiers, config_error *error);
+
+/*
+ * The pool's routing table: the rules of pool.routes, then the shipped ones for what none of those
+ * matches.  `rules` has room for CONFIG_RULES_MAX; returns how many there are.
+ */
+#define CONFIG_RULES_MAX (CONFIG_ROUTES_MAX + 16u)
+size_t config_rules(const config *config, dp_route_rule rules[CONFIG_RULES_MAX]);
 
 /* Writes the whole configuration as a file that config_load_file() takes, comments included.
  * Returns a malloc()ed text. */

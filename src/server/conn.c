@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <danpool/stats.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
@@ -228,6 +229,7 @@ static bool write_text(ws_session *ws, dp_buf *buf, size_t headroom)
     unsigned char *text = (unsigned char *)dp_buf_data(buf) + headroom;
     size_t size_bytes = dp_buf_size(buf) - headroom;
     metrics_add(METRIC_FRAMES, 1);
+    dp_stats_delivered(buf, size_bytes);
     return lws_write(ws->wsi, text, size_bytes, LWS_WRITE_TEXT) >= 0;
 }
 

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <danpool/stats.h>
+
 #include "pool/os.h"
 #include "server/assets.h"
 #include "server/metrics.h"
@@ -122,6 +124,9 @@ static int on_writable(struct lws *wsi, http_session *http)
     if (piece > 0 && lws_write(wsi, (unsigned char *)(uintptr_t)http->answer, piece,
                                last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0) {
         return -1;
+    }
+    if (http->answer_owner != NULL) {
+        dp_stats_delivered(http->answer_owner, piece);
     }
     http->answer += piece;
     http->answer_bytes -= piece;

@@ -28,6 +28,10 @@
 #define RING_BYTES_MAX    (16u << 20)
 #define LOOPS_DEFAULT_MAX 8
 #define TRACE_EVENTS      131071u /* of each thread; 5 MiB */
+/* How often the main thread looks after the cache, and the entries it moves before it looks again
+ * whether it is to stop. */
+#define HOUSEKEEPING_NS    250000000
+#define HOUSEKEEPING_STEPS 64u
 
 typedef enum action {
     ACTION_SERVE,
@@ -190,6 +194,9 @@ static dp_status open_pool(dp_server *server)
     config_error unused;
     dp_status checked = config_tiers(settings, &pool_config.tiers, &unused);
     DP_ASSERT(checked == DP_OK); /* config_check() has seen it */
+    dp_route_rule rules[CONFIG_RULES_MAX];
+    pool_config.rule_count = config_rules(settings, rules);
+    pool_config.rules = rules;
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
     set_budgets(settings, pool_config.budget_bytes_max);
@@ -314,7 +321,8 @@ static dp_status server_open(dp_server *server)
     if (status != DP_OK) {
         return status;
     }
-    dp_cache_config cache_config = {.host_bytes_max = (size_t)server->config.cache_host_mib << 20};
+    dp_cache_config cache_config = {.host_bytes_max = (size_t)server->config.cache_host_mib << 20,
+                                    .low_percent = (unsigned)server->config.cache_low_percent};
     status = dp_cache_create(server->pool, &cache_config, &server->cache);
     if (status == DP_OK) {
         status = open_render(server);
@@ -367,6 +375,20 @@ static void server_drain(dp_server *server)
     }
 }
 
+/*
+ * What nobody should wait for is done by the thread that has nothing else to do: it waits for a
+ * signal.
+ */
+static void serve_until_signal(dp_server *server, const sigset_t *signals)
+{
+    static const struct timespec pause = {.tv_nsec = HOUSEKEEPING_NS};
+    static const struct timespec none = {.tv_nsec = 0};
+    bool is_done = true;
+    while (sigtimedwait(signals, NULL, is_done ? &pause : &none) < 0) {
+        is_done = dp_cache_maintain(server->cache, HOUSEKEEPING_STEPS) < HOUSEKEEPING_STEPS;
+    }
+}
+
 static int serve(dp_server *server)
 {
     /* Blocked before any thread is made, so that only the wait below ever sees them. */
@@ -386,8 +408,7 @@ static int serve(dp_server *server)
         log_info("serving", "address=%s port=%u loops=%u backend=%s", server->config.listen_address,
                  (unsigned)server->port, server->loop_count,
                  dp_render_backend_name(server->render));
-        int number;
-        sigwait(&signals, &number);
+        serve_until_signal(server, &signals);
         server_drain(server);
     } else {
         log_error("cannot start", "status=%s", dp_status_name(status));

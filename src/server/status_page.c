@@ -67,6 +67,8 @@ static void write_pool(metrics_text *text, dp_server *server)
                 "Buffers served by another tier than the first of the rule", stats.fallbacks);
     write_value(text, "pool_copied_bytes_total", "counter", "Bytes copied between pooled buffers",
                 stats.bytes_copied);
+    write_value(text, "pool_delivered_bytes_total", "counter",
+                "Bytes of pooled buffers written to sockets", stats.bytes_delivered);
     write_value(text, "pool_fallback_gets_total", "counter",
                 "Buffers served by the fallback beside the tiers", stats.fallback_gets);
     write_value(text, "pool_fallback_used_bytes", "gauge", "Bytes of it in buffers that are held",

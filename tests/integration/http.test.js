@@ -215,6 +215,8 @@ describe('http', () => {
     assert.equal(await risen('danpool_connections_total', { proto: 'json' }), 2);
     assert.ok((await risen('danpool_fanout_duration_seconds_count')) > 0);
     assert.ok((await risen('danpool_pool_allocations_total')) > 0);
+    // 12 frames of a message each, at least.
+    assert.ok((await risen('danpool_pool_delivered_bytes_total')) > 12 * 40);
   });
 
   test('every_documented_metric_is_there', async () => {

@@ -4,7 +4,7 @@
  * kill -9, and delivery across event loops.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Daemon, daemonFor, folderFor } from './support/daemon.js';
 import { png, SVG_DISC } from './support/files.js';
@@ -89,6 +89,22 @@ test('the_pool_is_recorded_where_asked_and_the_recording_names_who_got_buffers',
     (error) => error.message,
   );
   assert.match(ended, /cannot write the recording/);
+});
+
+test('buffers_come_from_the_tiers_that_the_routes_of_the_file_name', async (t) => {
+  const config = `${await folderFor(t)}/danpoold.conf`;
+  const route = '{ kind = "text"; tiers = ["shm", "host"]; }';
+  writeFileSync(config, `pool = { routes = ( ${route} ); };\n`);
+  const daemon = await daemonFor(t, { config });
+  if ((await daemon.metrics()).sum('danpool_pool_tier_up', { tier: 'shm' }) !== 1) {
+    t.skip('this machine has no shm tier');
+    return;
+  }
+  const taken = async () => (await daemon.metrics()).sum('danpool_pool_allocations_total', { tier: 'shm' });
+  const before = await taken();
+  const viewer = await Viewer.join(daemon, 'routed');
+  await viewer.say({ text: 'through memory that could be shared' });
+  assert.ok((await taken()) > before);
 });
 
 test('a_second_daemon_on_the_same_port_is_refused', async (t) => {

@@ -44,7 +44,10 @@ export class Daemon {
   }
 
   async #spawn() {
-    const args = Object.entries(this.settings).flatMap(([k, v]) => ['--set', `${k}=${v}`]);
+    // What has no point in its name is not a setting but a flag, such as { config: FILE }.
+    const args = Object.entries(this.settings).flatMap(([k, v]) =>
+      k.includes('.') ? ['--set', `${k}=${v}`] : [`--${k}`, `${v}`],
+    );
     this.child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     /** @type {Promise<{code: number|null, signal: string|null}>} */
     this.exited = new Promise((resolve, reject) => {
