@@ -454,7 +454,7 @@ static void gate_close(dp_tier *tier)
     tier_close(((gate_tier *)tier)->inner);
 }
 
-static dp_status gate_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
+static void gate_commit(dp_tier *tier, tier_item *items, size_t count)
 {
     gate_tier *self = (gate_tier *)tier;
     os_lock(&self->lock);
@@ -465,7 +465,7 @@ static dp_status gate_commit(dp_tier *tier, const dp_cache_key *key, const tier_
     }
     self->waiting--;
     os_unlock(&self->lock);
-    return tier_store_commit(self->inner, key, object);
+    tier_store_commit_many(self->inner, items, count);
 }
 
 static dp_status gate_find(dp_tier *tier, const dp_cache_key *key, tier_object *out)
@@ -483,11 +483,29 @@ static dp_status gate_remove(dp_tier *tier, const dp_cache_key *key, size_t *siz
     return tier_store_remove(((gate_tier *)tier)->inner, key, size_bytes);
 }
 
-static void gate_each(dp_tier *tier,
-                      bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
-                      void *user)
+static void gate_each(dp_tier *tier, tier_visit *visit, void *user)
 {
     tier_store_each(((gate_tier *)tier)->inner, visit, user);
+}
+
+static void gate_totals(dp_tier *tier, tier_store_totals *out)
+{
+    tier_store_totals_read(((gate_tier *)tier)->inner, out);
+}
+
+static void gate_unclaim(dp_tier *tier)
+{
+    tier_store_unclaim(((gate_tier *)tier)->inner);
+}
+
+static bool gate_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out)
+{
+    return tier_store_claim(((gate_tier *)tier)->inner, key, out);
+}
+
+static bool gate_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out)
+{
+    return tier_store_claim_oldest(((gate_tier *)tier)->inner, priority, out);
 }
 
 static void gate_init(gate_tier *self, dp_tier *inner)
@@ -500,7 +518,11 @@ static void gate_init(gate_tier *self, dp_tier *inner)
                                    .find = gate_find,
                                    .release = gate_release,
                                    .remove = gate_remove,
-                                   .each = gate_each};
+                                   .each = gate_each,
+                                   .totals = gate_totals,
+                                   .unclaim = gate_unclaim,
+                                   .claim = gate_claim,
+                                   .claim_oldest = gate_claim_oldest};
     self->ops = (tier_ops){.close = gate_close, .store = &self->store};
     os_mutex_init(&self->lock);
     pthread_cond_init(&self->changed, NULL);

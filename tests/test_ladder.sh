@@ -11,14 +11,16 @@ self_dir=$(dirname "$(readlink -f "$0")")
 dir=${1:-$self_dir/../src/pool}
 
 rungs=(
-  "list os memfd share_os cuda_driver pmem_file pmem_index histogram trace probe"
+  "list os memfd share_os cuda_driver pmem_file pmem_entry pmem_dir pmem_index \
+histogram trace probe"
   "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
-tier_fault tier_limit tier_trace nvtx_mark observe share_format"
+tier_fault tier_limit tier_trace pmem_state pmem_load pmem_commit pmem_store \
+nvtx_mark observe share_format"
   "size_class slab slab_state slab_check share_space trace_file trace_chrome"
   "magazine magazine_state magazine_depot magazine_check router evict stats health fallback \
 tenant"
   "pool_internal pool_state pool_health buf movable slice device stream_release \
- cache_internal cache_table cache_room cache_ladder cache \
+ cache_internal cache_table cache_room cache_insert cache_ladder cache \
  pool_observe share_internal share_slot share_view share"
   "pool"
 )

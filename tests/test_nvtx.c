@@ -290,8 +290,9 @@ static void moves_of_the_cache_are_told(void **state)
     assert_int_equal(value_of(&got, "range.commit"), 1);
     assert_int_equal(value_of(&got, "range.find"), 1);
     assert_int_equal(value_of(&got, "range.release"), 1);
-    assert_int_equal(value_of(&got, "range.each"), 1);
-    assert_int_equal(value_of(&got, "category.pmem"), 4); /* these four */
+    assert_int_equal(value_of(&got, "range.unclaim"), 1);
+    assert_int_equal(value_of(&got, "range.totals"), 1);
+    assert_int_equal(value_of(&got, "category.pmem"), 5); /* these five */
 }
 
 static void stages_of_rendering_are_told(void **state)

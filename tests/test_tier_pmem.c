@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pmem tier over a temporary file: what it keeps, what kill -9 cannot take, and which files it
- * leaves alone.
+ * The pmem tier over a temporary file: what it keeps and in which order, what a crash frees, and
+ * which files it leaves alone.  (Random kills are test_pmem_crash.c's.)
  *
  * Sanitizers need no settings for libpmemobj here: it maps where the kernel says, and its locks are
  * pthread mutexes, which the thread sanitizer sees although the library itself is not instrumented.
@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,11 +24,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <libpmemobj/atomic_base.h>
-#include <libpmemobj/iterator_base.h>
 #include <libpmemobj/pool_base.h>
 
 #include "pool/os.h"
@@ -65,17 +61,9 @@ static dp_status try_open(const char *path, size_t size_bytes, char detail[96])
     return status;
 }
 
-/* What the heap holds by libpmemobj's own account, whatever our index says. */
 static size_t heap_objects(void)
 {
-    PMEMobjpool *pop = pmemobj_open(pool_path(), "danpool.v1");
-    assert_non_null(pop);
-    size_t count = 0;
-    for (PMEMoid oid = pmemobj_first(pop); !OID_IS_NULL(oid); oid = pmemobj_next(oid)) {
-        count++;
-    }
-    pmemobj_close(pop);
-    return count;
+    return rig_heap_count(pool_path(), RIG_ENTRY_TYPE);
 }
 
 static void what_was_committed_is_found_after_reopening(void **state)
@@ -414,160 +402,6 @@ static void a_crash_frees_regions_and_what_was_removed_while_held(void **state)
     assert_int_equal(heap_objects(), 1);
 }
 
-/* --- kill -9 cycles --- */
-
-#define KILL_CYCLES     20
-#define KILL_LIVE_MAX   60 /* objects that the child keeps before it removes the oldest */
-#define KILL_NUMBER_MAX 200000
-
-enum { NEVER, COMMITTED, REMOVING, REMOVED };
-
-typedef struct kill_note {
-    uint64_t number;
-    uint64_t what; /* one of the above; written after the fact, but for REMOVING */
-} kill_note;
-
-static unsigned char fate[KILL_NUMBER_MAX];
-
-static size_t kill_size(uint64_t number)
-{
-    return 1 + (size_t)(rig_random(&number) % 60000);
-}
-
-static void tell(int pipe_end, uint64_t number, uint64_t what)
-{
-    kill_note note = {.number = number, .what = what};
-    if (write(pipe_end, &note, sizeof note) != (ssize_t)sizeof note) {
-        _exit(2);
-    }
-}
-
-/* Commits and removes, and says so, until it is killed. */
-static void kill_child(int pipe_end, uint64_t oldest, uint64_t next)
-{
-    dp_tier *tier = rig_pmem_open(pool_path());
-    for (; next < KILL_NUMBER_MAX; next++) {
-        if (rig_commit(tier, next, kill_size(next)) != DP_OK) {
-            _exit(3);
-        }
-        tell(pipe_end, next, COMMITTED);
-        for (; next - oldest >= KILL_LIVE_MAX; oldest++) {
-            dp_cache_key key = rig_key(oldest);
-            tell(pipe_end, oldest, REMOVING);
-            dp_status status = tier_store_remove(tier, &key, NULL);
-            /* The number that was being written when the last child died may be missing. */
-            if (status != DP_OK && status != DP_ERR_NOT_FOUND) {
-                _exit(4);
-            }
-            tell(pipe_end, oldest, REMOVED);
-        }
-    }
-    _exit(5);
-}
-
-/* Reads what the child said up to its death; *next gets the number after the last one said. */
-static void listen_to(int pipe_end, uint64_t *oldest, uint64_t *next)
-{
-    kill_note note;
-    for (;;) {
-        ssize_t got = read(pipe_end, &note, sizeof note);
-        if (got != (ssize_t)sizeof note) {
-            assert_int_equal(got, 0); /* a note is shorter than PIPE_BUF: whole or not at all */
-            return;
-        }
-        fate[note.number] = (unsigned char)note.what;
-        if (note.what == COMMITTED) {
-            *next = note.number + 1;
-        } else if (note.what == REMOVED) {
-            *oldest = note.number + 1;
-        }
-    }
-}
-
-/* Compares the file with what was acknowledged; the one number in flight may be there or not. */
-static void expect_acknowledged(uint64_t next)
-{
-    dp_tier *tier = rig_pmem_open(pool_path());
-    size_t live = 0;
-    for (uint64_t i = 0; i <= next; i++) {
-        dp_status status = rig_check(tier, i, kill_size(i));
-        if (fate[i] == COMMITTED) {
-            assert_int_equal(status, DP_OK);
-        } else if (fate[i] == REMOVED) {
-            assert_int_equal(status, DP_ERR_NOT_FOUND);
-        } else {
-            assert_true(status == DP_OK || status == DP_ERR_NOT_FOUND);
-        }
-        live += status == DP_OK;
-    }
-    assert_int_equal(rig_count(tier), live);
-    tier_close(tier);
-    assert_int_equal(heap_objects(), live);
-}
-
-static void kill_cycle(uint64_t *random, uint64_t *oldest, uint64_t *next)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        close(ends[0]);
-        kill_child(ends[1], *oldest, *next);
-    }
-    close(ends[1]);
-    /* Most die while they commit and remove; every fourth may die while it opens or makes the file.
-     */
-    struct pollfd first_note = {.fd = ends[0], .events = POLLIN};
-    if (rig_random(random) % 4 != 0) {
-        assert_int_equal(poll(&first_note, 1, 20000), 1);
-    }
-    struct timespec wait = {.tv_nsec = (long)(rig_random(random) % 30000000)};
-    nanosleep(&wait, NULL);
-    kill(child, SIGKILL);
-    listen_to(ends[0], oldest, next);
-    close(ends[0]);
-    int status = wait_status(child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    expect_acknowledged(*next);
-    *next += 1; /* what was in flight keeps its number, there or not */
-}
-
-static void kill_nine_loses_nothing_acknowledged_and_leaks_nothing(void **state)
-{
-    (void)state;
-    const char *given = getenv("DANPOOL_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    uint64_t random = seed;
-    uint64_t oldest = 0;
-    uint64_t next = 0;
-    print_message("tier_pmem: kill -9 cycles with DANPOOL_TEST_SEED=%llu\n",
-                  (unsigned long long)seed);
-    dp_tier *tier = rig_pmem_open(pool_path());
-    size_t fresh = fill_up(tier, KILL_NUMBER_MAX, 60000);
-    tier_close(tier);
-    assert_int_equal(unlink(pool_path()), 0);
-    for (int cycle = 0; cycle < KILL_CYCLES; cycle++) {
-        kill_cycle(&random, &oldest, &next);
-    }
-    print_message("tier_pmem: %llu commits in %d cycles\n", (unsigned long long)next, KILL_CYCLES);
-    assert_true(next > KILL_CYCLES);
-    tier = rig_pmem_open(pool_path());
-    for (uint64_t i = 0; i < next; i++) {
-        dp_cache_key key = rig_key(i);
-        dp_status status = tier_store_remove(tier, &key, NULL);
-        assert_true(status == DP_OK || fate[i] != COMMITTED);
-    }
-    tier_close(tier);
-    assert_int_equal(heap_objects(), 0);
-    /* Emptied, it holds as much as a fresh one did. */
-    tier = rig_pmem_open(pool_path());
-    size_t after = fill_up(tier, KILL_NUMBER_MAX, 60000);
-    tier_close(tier);
-    print_message("tier_pmem: room for %zu objects fresh, %zu after\n", fresh, after);
-    assert_int_equal(after, fresh);
-}
-
 /* --- threads --- */
 
 #define STORE_THREADS 4
@@ -637,7 +471,6 @@ int main(void)
         PMEM_TEST(a_half_made_file_is_made_anew),
         PMEM_TEST(a_second_opener_is_told_busy),
         PMEM_TEST(a_crash_frees_regions_and_what_was_removed_while_held),
-        PMEM_TEST(kill_nine_loses_nothing_acknowledged_and_leaks_nothing),
         PMEM_TEST(threads_find_whole_objects_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

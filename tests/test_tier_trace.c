@@ -197,6 +197,23 @@ static void every_call_of_a_store_is_reported(void **state)
     assert_int_equal(tier_store_remove(tier, &key, NULL), DP_OK);
     assert_int_equal(tier_store_remove(tier, &key, NULL), DP_ERR_NOT_FOUND);
     assert_int_equal(seen.count, 8);
+    dp_cache_key keys[2] = {rig_key(2), rig_key(2)};
+    tier_item items[2] = {{.key = &keys[0], .data = "abc", .size_bytes = 3},
+                          {.key = &keys[1], .data = "abcd", .size_bytes = 4}};
+    tier_store_totals totals;
+    tier_claim claim;
+    tier_store_commit_many(tier, items, 2);
+    tier_store_totals_read(tier, &totals);
+    assert_int_equal(totals.bytes, 3);
+    tier_store_unclaim(tier);
+    assert_true(tier_store_claim(tier, &keys[0], &claim));
+    assert_false(tier_store_claim_oldest(tier, DP_PRIORITY_LOW, &claim));
+    assert_int_equal(seen.count, 13);
+    expect(&seen, 8, TIER_COMMIT, 7, DP_ERR_EXISTS);
+    expect(&seen, 9, TIER_TOTALS, 0, DP_OK);
+    expect(&seen, 10, TIER_UNCLAIM, 0, DP_OK);
+    expect(&seen, 11, TIER_CLAIM, 3, DP_OK);
+    expect(&seen, 12, TIER_CLAIM, 0, DP_ERR_NOT_FOUND);
     expect(&seen, 0, TIER_FIND, 0, DP_ERR_NOT_FOUND);
     expect(&seen, 1, TIER_COMMIT, 100, DP_OK);
     expect(&seen, 2, TIER_COMMIT, 200, DP_ERR_EXISTS);

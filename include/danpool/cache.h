@@ -62,7 +62,8 @@ typedef struct dp_cache_stats {
 
 /*
  * Makes a cache over `pool`.  DP_ERR_NOMEM; DP_ERR_INVALID: a percentage over 100, or a budget for
- * host or pmem in the wrong place.  Entries that pmem kept from an earlier run are found at once.
+ * host or pmem in the wrong place.  Entries that pmem kept from an earlier run are found at once,
+ * and are read only when they are asked for, so that this costs the same whatever pmem holds.
  * One cache at a time for a pool with pmem, since the file holds one set of keys.  The cache is
  * destroyed before its pool, when no other thread is in a call; buffers got from it may stay out.
  */
@@ -79,12 +80,27 @@ DP_API void dp_cache_destroy(dp_cache *cache);
 DP_API dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key,
                                  const dp_cache_entry *entry, bool *durable);
 
+/* One of many inserts, and how it went. */
+typedef struct dp_cache_item {
+    dp_cache_key key;
+    dp_cache_entry entry;
+    dp_status status; /* out: what dp_cache_insert() would return */
+    bool durable;     /* out */
+} dp_cache_item;
+
+/*
+ * Inserts many entries, each as dp_cache_insert() would; persistent ones are committed to pmem 32
+ * at a time, which costs each a fraction of a commit of its own.  Each item is on its own: a crash
+ * in the middle may keep some.  Returns DP_OK when all went in, else the first item's error.
+ */
+DP_API dp_status dp_cache_insert_many(dp_cache *cache, dp_cache_item *items, size_t count);
+
 /*
  * Finds an entry and gives the caller one reference to its buffer.  A pmem entry is served in place
  * and promoted to the CPU's memory when it is hit a second time and fits there, if need be in the
  * place of copies that pmem has too: a lookup never waits for a write to pmem.  DP_ERR_NOT_FOUND,
- * for an entry whose stored bytes turn out to be corrupt too.  Thread safe.  Cost: the lock and a
- * hash probe; the first hit in pmem after a start reads the whole entry to check it.
+ * for an entry whose stored bytes turn out to be corrupt too; DP_ERR_NOMEM.  Thread safe.  Cost:
+ * the lock and a hash probe; the first hit in pmem after a start reads the whole entry to check it.
  */
 DP_API dp_status dp_cache_lookup(dp_cache *cache, const dp_cache_key *key, dp_cache_entry *out);
 
@@ -98,7 +114,8 @@ DP_API dp_status dp_cache_lookup(dp_cache *cache, const dp_cache_key *key, dp_ca
  */
 DP_API unsigned dp_cache_maintain(dp_cache *cache, unsigned steps_max);
 
-/* Forgets an entry in every tier; holders keep theirs.  DP_ERR_NOT_FOUND.  Thread safe. */
+/* Forgets an entry in every tier; holders keep theirs.  DP_ERR_NOT_FOUND, DP_ERR_NOMEM.  Thread
+ * safe. */
 DP_API dp_status dp_cache_remove(dp_cache *cache, const dp_cache_key *key);
 
 DP_API void dp_cache_stats_read(const dp_cache *cache, dp_cache_stats *out);

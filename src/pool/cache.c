@@ -13,6 +13,11 @@
  * waits for `idle`.  Busy and gone: nobody finds it any more, but its key is taken until its bytes
  * have left the store.  After any unlock an entry is looked up again and known by its id.
  *
+ * What an earlier run left in the store is unclaimed at first: only its number and bytes are known
+ * here.  An entry is made of it when somebody asks for its key, or when it is the next to be
+ * evicted; anything unclaimed was used longer ago than anything that is not.  So making a cache
+ * costs the same whatever pmem holds.
+ *
  * Lock order: cache, then the store's own.  A buffer over stored bytes (view) releases its hold to
  * the tier, which outlives the cache, so such a buffer may be put after the cache is gone.
  */
@@ -24,60 +29,6 @@
 
 #define CACHE_SLOTS_START  1024u
 #define CACHE_ATTEMPTS_MAX 3u
-
-dp_status dp_cache_insert(dp_cache *cache, const dp_cache_key *key, const dp_cache_entry *entry,
-                          bool *durable)
-{
-    DP_ASSERT(entry->meta_bytes <= DP_CACHE_META_BYTES_MAX);
-    DP_ASSERT((unsigned)entry->priority < DP_PRIORITY_COUNT);
-    size_t size_bytes = dp_buf_size(entry->buf);
-    if (size_bytes == 0) {
-        return DP_ERR_INVALID;
-    }
-    if (size_bytes > cache_level_of(cache, dp_buf_tier(entry->buf))->bytes_max) {
-        return DP_ERR_TOO_LARGE;
-    }
-    cache_entry *made = os_calloc(1, sizeof *made);
-    if (made == NULL) {
-        return DP_ERR_NOMEM;
-    }
-    made->key = *key;
-    made->size_bytes = size_bytes;
-    made->kind = dp_buf_kind(entry->buf);
-    made->priority = entry->priority;
-    made->meta_bytes = entry->meta_bytes;
-    memcpy(made->meta, entry->meta, entry->meta_bytes);
-
-    os_lock(&cache->lock);
-    cache_entry *there = cache_find(cache, key);
-    while (there != NULL && there->gone) {
-        pthread_cond_wait(&cache->idle, &cache->lock);
-        there = cache_find(cache, key);
-    }
-    if (there != NULL) {
-        os_unlock(&cache->lock);
-        os_free(made);
-        return DP_ERR_EXISTS;
-    }
-    cache_add(cache, made);
-    cache_host_attach(cache, made, dp_ref(entry->buf));
-    cache->stats.inserted++;
-    dp_status written = DP_ERR_UNSUPPORTED;
-    if (entry->persistent && cache->store != NULL) {
-        made->busy = true;
-        os_unlock(&cache->lock);
-        written = cache_commit(cache, made);
-        os_lock(&cache->lock);
-        cache_commit_end(cache, made, written);
-        cache->stats.persist_failed += written != DP_OK;
-    }
-    os_unlock(&cache->lock);
-    (void)cache_host_make_room(cache, CACHE_INSERT_STEPS_MAX, false);
-    if (durable != NULL) {
-        *durable = written == DP_OK;
-    }
-    return DP_OK;
-}
 
 /* --- lookup --- */
 
@@ -122,9 +73,12 @@ static void forget_stored(dp_cache *cache, const dp_cache_key *key, const cache_
     os_unlock(&cache->lock);
 }
 
-/* First hit of a stored copy: holds it in the store and makes a buffer over its bytes. */
+/*
+ * First hit of a stored copy: holds it in the store and makes a buffer over its bytes.  The meta
+ * data comes from there too: what was taken up from an earlier run does not have it yet.
+ */
 static dp_status view_open(dp_cache *cache, const dp_cache_key *key, const cache_found *found,
-                           dp_buf **out)
+                           dp_cache_entry *out)
 {
     tier_object object;
     dp_status status = tier_store_find(cache->store, key, &object);
@@ -151,10 +105,16 @@ static dp_status view_open(dp_cache *cache, const dp_cache_key *key, const cache
     cache_entry *entry = find_again(cache, key, found);
     if (entry != NULL && entry->stored && entry->view == NULL && entry->buf == NULL) {
         entry->view = dp_ref(view);
+        if (entry->is_claimed) {
+            entry->meta_bytes = object.meta_bytes;
+            memcpy(entry->meta, object.meta, object.meta_bytes);
+        }
     }
     cache->stats.hits[DP_TIER_PMEM]++;
     os_unlock(&cache->lock);
-    *out = view;
+    out->buf = view;
+    out->meta_bytes = object.meta_bytes;
+    memcpy(out->meta, object.meta, object.meta_bytes);
     return DP_OK;
 }
 
@@ -208,10 +168,11 @@ static void promote(dp_cache *cache, const dp_cache_key *key, const cache_found 
 static dp_status lookup_locked(dp_cache *cache, const dp_cache_key *key, cache_found *found,
                                dp_cache_entry *out)
 {
-    cache_entry *entry = cache_find_live(cache, key);
-    if (entry == NULL) {
+    cache_entry *entry = NULL;
+    dp_status status = cache_take_up(cache, key, &entry);
+    if (status != DP_OK) {
         cache->stats.misses++;
-        return DP_ERR_NOT_FOUND;
+        return status;
     }
     *found = (cache_found){.id = entry->id,
                            .size_bytes = entry->size_bytes,
@@ -241,7 +202,7 @@ static dp_status lookup_once(dp_cache *cache, const dp_cache_key *key, dp_cache_
     os_unlock(&cache->lock);
     *again = false;
     if (status == DP_OK && out->buf == NULL) {
-        status = view_open(cache, key, &found, &out->buf);
+        status = view_open(cache, key, &found, out);
         *again = status == DP_ERR_NOT_FOUND;
     } else if (status == DP_OK && found.promote) {
         promote(cache, key, &found, out->priority, &out->buf);
@@ -272,14 +233,15 @@ dp_status dp_cache_lookup(dp_cache *cache, const dp_cache_key *key, dp_cache_ent
 dp_status dp_cache_remove(dp_cache *cache, const dp_cache_key *key)
 {
     os_lock(&cache->lock);
-    cache_entry *entry = cache_find_live(cache, key);
-    while (entry != NULL && entry->busy) {
+    cache_entry *entry = NULL;
+    dp_status status = cache_take_up(cache, key, &entry);
+    while (status == DP_OK && entry->busy) {
         pthread_cond_wait(&cache->idle, &cache->lock);
-        entry = cache_find_live(cache, key);
+        status = cache_take_up(cache, key, &entry);
     }
-    if (entry == NULL) {
+    if (status != DP_OK) {
         os_unlock(&cache->lock);
-        return DP_ERR_NOT_FOUND;
+        return status;
     }
     if (entry->buf != NULL) {
         cache_host_drop(cache, entry);
@@ -298,34 +260,9 @@ void dp_cache_stats_read(const dp_cache *cache, dp_cache_stats *out)
     dp_cache *self = (dp_cache *)(uintptr_t)cache; /* only the lock is written */
     os_lock(&self->lock);
     *out = cache->stats;
-    out->entries[DP_TIER_PMEM] += cache->pmem.count;
-    out->bytes[DP_TIER_PMEM] += cache->pmem.bytes;
+    out->entries[DP_TIER_PMEM] += cache->pmem.count + cache->unclaimed.objects;
+    out->bytes[DP_TIER_PMEM] += cache->pmem.bytes + cache->unclaimed.bytes;
     os_unlock(&self->lock);
-}
-
-typedef struct load_state {
-    dp_cache *cache;
-    dp_status status;
-} load_state;
-
-/* One object that an earlier run left; the oldest comes first and so is the first to go. */
-static bool load_one(void *user, const dp_cache_key *key, const tier_object *object)
-{
-    load_state *state = user;
-    cache_entry *entry = os_calloc(1, sizeof *entry);
-    if (entry == NULL) {
-        state->status = DP_ERR_NOMEM;
-        return false;
-    }
-    entry->key = *key;
-    entry->size_bytes = object->size_bytes;
-    entry->kind = object->kind;
-    entry->priority = object->priority;
-    entry->meta_bytes = object->meta_bytes;
-    memcpy(entry->meta, object->meta, object->meta_bytes);
-    cache_add(state->cache, entry);
-    cache_pmem_attach(state->cache, entry);
-    return true;
 }
 
 dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache **out)
@@ -351,15 +288,11 @@ dp_status dp_cache_create(dp_pool *pool, const dp_cache_config *config, dp_cache
     evict_init(&cache->pmem);
     os_mutex_init(&cache->lock);
     pthread_cond_init(&cache->idle, NULL);
-    load_state state = {.cache = cache, .status = DP_OK};
     dp_tier *pmem = pool_tier(pool, DP_TIER_PMEM);
     if (pmem != NULL && tier_has_store(pmem)) {
         cache->store = pmem;
-        tier_store_each(pmem, load_one, &state);
-    }
-    if (state.status != DP_OK) {
-        dp_cache_destroy(cache);
-        return state.status;
+        tier_store_unclaim(pmem);
+        tier_store_totals_read(pmem, &cache->unclaimed);
     }
     *out = cache;
     return DP_OK;
@@ -379,6 +312,7 @@ void dp_cache_destroy(dp_cache *cache)
             os_free(entry);
         }
     }
+    os_free(cache->spare);
     os_free(cache->slots);
     pthread_cond_destroy(&cache->idle);
     os_mutex_destroy(&cache->lock);

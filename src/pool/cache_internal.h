@@ -14,6 +14,9 @@
 #include "pool/observe.h"
 #include "pool/pool_internal.h"
 
+/* Entries that are entered, and committed to the store, in one go. */
+#define CACHE_BATCH_MAX 32u
+
 /* Copies in one or more volatile tiers that share a budget. */
 typedef struct cache_level {
     evict order;
@@ -40,9 +43,10 @@ typedef struct cache_entry {
     bool busy;
     bool gone;
     bool homed;
-    bool warm; /* hit since it came to where it is */
+    bool warm;       /* hit since it came to where it is */
+    bool is_claimed; /* left by an earlier run: its meta data comes with its first view */
     size_t meta_bytes;
-    uint8_t meta[DP_CACHE_META_BYTES_MAX];
+    uint8_t meta[]; /* room for what was inserted; for the most there can be after a claim */
 } cache_entry;
 
 struct dp_cache {
@@ -60,17 +64,30 @@ struct dp_cache {
     uint8_t level_of[DP_TIER_COUNT]; /* tiers without a budget of their own are on host's */
     list_node rising;                /* entries below their home that were hit twice there */
     evict pmem;
-    size_t pmem_bytes_coming; /* booked by commits under way */
-    dp_cache_stats stats;     /* entries and bytes of pmem excepted: those are in `pmem` */
+    size_t pmem_bytes_coming;    /* booked by commits under way */
+    tier_store_totals unclaimed; /* what the store holds that has no entry here yet */
+    cache_entry *spare;          /* (or NULL) for the next claim */
+    dp_cache_stats stats;        /* entries and bytes of pmem excepted: those are in `pmem` */
 };
 
 /* The table (cache_table.c); all under the lock. */
 cache_entry *cache_find(const dp_cache *cache, const dp_cache_key *key);
+/* For who will look for that key soon. */
+void cache_prefetch(const dp_cache *cache, const dp_cache_key *key);
 /* The entry that a lookup may see: not one that is on its way out. */
 cache_entry *cache_find_live(const dp_cache *cache, const dp_cache_key *key);
 void cache_add(dp_cache *cache, cache_entry *entry);
 /* Takes an entry that has no copy left out of the table and frees it. */
 void cache_discard(dp_cache *cache, cache_entry *entry);
+/*
+ * Gives what an earlier run left in the store under that key an entry, when it has none yet.
+ * DP_ERR_NOT_FOUND, DP_ERR_NOMEM.
+ */
+dp_status cache_claim(dp_cache *cache, const dp_cache_key *key, cache_entry **out);
+/* cache_find_live(), else cache_claim(). */
+dp_status cache_take_up(dp_cache *cache, const dp_cache_key *key, cache_entry **out);
+/* The same for the oldest of that priority that nobody asked for; NULL when there is none. */
+cache_entry *cache_take_up_oldest(dp_cache *cache, dp_priority priority);
 
 /* The copies (cache_room.c); under the lock unless said otherwise. */
 /* Takes one reference to `buf` over. */
@@ -85,6 +102,9 @@ void cache_pmem_attach(dp_cache *cache, cache_entry *entry);
 bool cache_pmem_drop(dp_cache *cache, cache_entry *entry);
 /* Writes a busy entry's host copy to the store, making room there.  Without the lock. */
 dp_status cache_commit(dp_cache *cache, const cache_entry *entry);
+/* The same for at most CACHE_BATCH_MAX of them in one commit. */
+void cache_commit_many(dp_cache *cache, cache_entry *const entries[], dp_status written[],
+                       size_t count);
 /* What has to follow it, with the lock again: the entry stops being busy. */
 void cache_commit_end(dp_cache *cache, cache_entry *entry, dp_status status);
 /* Something that waits for `idle` may go on. */

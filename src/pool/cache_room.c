@@ -116,6 +116,23 @@ static evict_verdict judge_pmem(void *user, evict_node *node)
     return entry->view == NULL || buf_references(entry->view) == 1 ? EVICT_TAKE : EVICT_USED;
 }
 
+/* The next stored copy to go, of the lowest class first; what nobody asked for yet is the oldest.
+ */
+static cache_entry *pmem_victim(dp_cache *cache, dp_priority priority)
+{
+    for (unsigned class = 0; class <= (unsigned)priority; class ++) {
+        cache_entry *entry = cache_take_up_oldest(cache, (dp_priority) class);
+        if (entry != NULL) {
+            return entry;
+        }
+        evict_node *node = evict_victim(&cache->pmem, (dp_priority) class, judge_pmem, NULL);
+        if (node != NULL) {
+            return LIST_OF(node, cache_entry, pmem_node);
+        }
+    }
+    return NULL;
+}
+
 /*
  * Frees at least size_bytes of pmem, from entries that are worth no more than `priority`.  False
  * when it did not get that far.
@@ -125,24 +142,25 @@ static bool pmem_evict(dp_cache *cache, dp_priority priority, size_t size_bytes)
     size_t freed_bytes = 0;
     os_lock(&cache->lock);
     for (unsigned step = 0; step < CACHE_STEPS_MAX && freed_bytes < size_bytes; step++) {
-        evict_node *node = evict_victim(&cache->pmem, priority, judge_pmem, NULL);
-        if (node == NULL) {
+        cache_entry *entry = pmem_victim(cache, priority);
+        if (entry == NULL) {
             break;
         }
-        freed_bytes += node->size_bytes;
-        observe_evict(cache->observer, DP_TIER_PMEM, node->size_bytes,
-                      LIST_OF(node, cache_entry, pmem_node)->priority);
-        cache->stats.dropped += cache_pmem_drop(cache, LIST_OF(node, cache_entry, pmem_node));
+        freed_bytes += entry->size_bytes;
+        observe_evict(cache->observer, DP_TIER_PMEM, entry->size_bytes, entry->priority);
+        cache->stats.dropped += cache_pmem_drop(cache, entry);
     }
     os_unlock(&cache->lock);
     return freed_bytes >= size_bytes;
 }
 
-/* Books room under pmem_bytes_max; *missing_bytes says how much must go first when it does not. */
+/*
+ * Under the lock: books room under pmem_bytes_max; *missing_bytes says how much must go first when
+ * it does not, and stays 0 when nothing would help.
+ */
 static bool pmem_book(dp_cache *cache, size_t size_bytes, size_t *missing_bytes)
 {
-    os_lock(&cache->lock);
-    size_t used_bytes = cache->pmem.bytes + cache->pmem_bytes_coming;
+    size_t used_bytes = cache->pmem.bytes + cache->unclaimed.bytes + cache->pmem_bytes_coming;
     bool fits =
         size_bytes <= cache->pmem_bytes_max && used_bytes <= cache->pmem_bytes_max - size_bytes;
     if (fits) {
@@ -150,24 +168,33 @@ static bool pmem_book(dp_cache *cache, size_t size_bytes, size_t *missing_bytes)
     } else if (size_bytes <= cache->pmem_bytes_max) {
         *missing_bytes = used_bytes - (cache->pmem_bytes_max - size_bytes);
     }
-    os_unlock(&cache->lock);
     return fits;
+}
+
+static tier_item entry_item(const cache_entry *entry, const void *data)
+{
+    return (tier_item){.key = &entry->key,
+                       .data = data,
+                       .size_bytes = entry->size_bytes,
+                       .meta = entry->meta,
+                       .meta_bytes = entry->meta_bytes,
+                       .priority = entry->priority,
+                       .kind = entry->kind};
 }
 
 /* Writes to the store, making room for it first and again when the store says it is full. */
 static dp_status pmem_write(dp_cache *cache, const cache_entry *entry, const void *data)
 {
-    tier_object object = {.data = data,
-                          .size_bytes = entry->size_bytes,
-                          .priority = entry->priority,
-                          .kind = entry->kind,
-                          .meta_bytes = entry->meta_bytes};
-    memcpy(object.meta, entry->meta, entry->meta_bytes);
+    tier_item item = entry_item(entry, data);
     dp_status status = DP_ERR_QUOTA;
     for (unsigned round = 0; round < CACHE_ROUNDS_MAX; round++) {
         size_t missing_bytes = 0;
-        if (pmem_book(cache, entry->size_bytes, &missing_bytes)) {
-            status = tier_store_commit(cache->store, &entry->key, &object);
+        os_lock(&cache->lock);
+        bool booked = pmem_book(cache, entry->size_bytes, &missing_bytes);
+        os_unlock(&cache->lock);
+        if (booked) {
+            tier_store_commit_many(cache->store, &item, 1);
+            status = item.status;
             if (status == DP_OK) {
                 return status; /* stays booked until cache_commit_end() puts it on the list */
             }
@@ -203,6 +230,65 @@ dp_status cache_commit(dp_cache *cache, const cache_entry *entry)
     }
     os_free(copy);
     return status;
+}
+
+/* Those of a batch that can be written as they are, in one commit. */
+typedef struct commit_batch {
+    size_t count;
+    size_t which[CACHE_BATCH_MAX]; /* index into the caller's entries */
+    void *data[CACHE_BATCH_MAX];   /* of each of the caller's, mapped; NULL: it cannot be */
+    tier_item items[CACHE_BATCH_MAX];
+} commit_batch;
+
+static void batch_book(dp_cache *cache, cache_entry *const entries[], size_t count,
+                       commit_batch *batch)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (dp_buf_map(entries[i]->buf, &batch->data[i]) != DP_OK) {
+            batch->data[i] = NULL;
+        }
+    }
+    os_lock(&cache->lock);
+    for (size_t i = 0; i < count; i++) {
+        size_t missing_bytes = 0;
+        if (batch->data[i] != NULL && pmem_book(cache, entries[i]->size_bytes, &missing_bytes)) {
+            batch->which[batch->count] = i;
+            batch->items[batch->count++] = entry_item(entries[i], batch->data[i]);
+        }
+    }
+    os_unlock(&cache->lock);
+}
+
+/* What the batch leaves (no room, device memory) is written one by one, making room. */
+void cache_commit_many(dp_cache *cache, cache_entry *const entries[], dp_status written[],
+                       size_t count)
+{
+    DP_ASSERT(count <= CACHE_BATCH_MAX);
+    commit_batch batch;
+    batch.count = 0;
+    batch_book(cache, entries, count, &batch);
+    tier_store_commit_many(cache->store, batch.items, batch.count);
+    for (size_t i = 0; i < count; i++) {
+        written[i] = DP_ERR_NOMEM;
+        if (batch.data[i] != NULL) {
+            dp_buf_unmap(entries[i]->buf);
+        }
+    }
+    size_t failed_bytes = 0;
+    for (size_t n = 0; n < batch.count; n++) {
+        written[batch.which[n]] = batch.items[n].status;
+        failed_bytes += batch.items[n].status != DP_OK ? batch.items[n].size_bytes : 0;
+    }
+    if (failed_bytes > 0) {
+        os_lock(&cache->lock);
+        cache->pmem_bytes_coming -= failed_bytes;
+        os_unlock(&cache->lock);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (written[i] == DP_ERR_NOMEM || written[i] == DP_ERR_QUOTA) {
+            written[i] = cache_commit(cache, entries[i]);
+        }
+    }
 }
 
 /* Under the lock, after cache_commit(): the entry stops being busy. */

@@ -81,6 +81,15 @@ void os_pages_unmap(void *pages, size_t size_bytes)
     DP_ASSERT(munmap(pages, size_bytes) == 0);
 }
 
+void os_pages_prefer_huge(void *memory, size_t size_bytes)
+{
+    /* Whole huge pages only; the kernel refuses an address that is not a page's. */
+    uintptr_t start = ((uintptr_t)memory + OS_HUGE_PAGE_BYTES - 1) & ~(OS_HUGE_PAGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t)memory + size_bytes) & ~(OS_HUGE_PAGE_BYTES - 1);
+    if (start < end)
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 size_t os_page_bytes(void)
 {
     long bytes = sysconf(_SC_PAGESIZE);

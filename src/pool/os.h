@@ -49,6 +49,9 @@ uint64_t os_malloc_fail_nth(uint64_t nth);
 void *os_pages_map(size_t size_bytes);
 void os_pages_unmap(void *pages, size_t size_bytes);
 size_t os_page_bytes(void);
+/* Asks for huge pages under memory that is larger than one; best effort. */
+#define OS_HUGE_PAGE_BYTES ((size_t)2 << 20)
+void os_pages_prefer_huge(void *memory, size_t size_bytes);
 
 /* Nanoseconds on the monotonic clock. */
 uint64_t os_clock_ns(void);

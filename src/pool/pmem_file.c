@@ -162,18 +162,31 @@ static dp_status create_locked(const char *path, size_t size_bytes,
 }
 
 dp_status pmem_file_open(const char *path, size_t size_bytes, char detail[PMEM_FILE_DETAIL_BYTES],
-                         PMEMobjpool **out)
+                         PMEMobjpool **out, size_t *file_bytes)
 {
     DP_ASSERT(path != NULL && path[0] != '\0');
+    PMEMobjpool *pop = NULL;
+    dp_status status = DP_ERR_INVALID;
     if (is_there(path)) {
-        return open_existing(path, detail, out);
-    }
-    if (size_bytes < PMEM_FILE_BYTES_MIN) {
+        status = open_existing(path, detail, &pop);
+    } else if (size_bytes < PMEM_FILE_BYTES_MIN) {
         snprintf(detail, PMEM_FILE_DETAIL_BYTES, "pmem_size_bytes is below %zu MiB",
                  PMEM_FILE_BYTES_MIN >> 20);
-        return DP_ERR_INVALID;
+    } else {
+        status = create_locked(path, size_bytes, detail, &pop);
     }
-    return create_locked(path, size_bytes, detail, out);
+    if (status != DP_OK) {
+        return status;
+    }
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        status = fail(errno, "look at", detail);
+        pmemobj_close(pop);
+        return status;
+    }
+    *file_bytes = (size_t)facts.st_size;
+    *out = pop;
+    return DP_OK;
 }
 
 #else

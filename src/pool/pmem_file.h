@@ -11,7 +11,7 @@
 
 #include <danpool/status.h>
 
-#define PMEM_FILE_LAYOUT       "danpool.v1"
+#define PMEM_FILE_LAYOUT       "danpool.v2"
 #define PMEM_FILE_BYTES_MIN    ((size_t)16 << 20)
 #define PMEM_FILE_DETAIL_BYTES 96
 
@@ -21,10 +21,11 @@
  *
  * Errors, in words in `detail`: DP_ERR_INVALID (size), DP_ERR_CORRUPT (damaged or not ours),
  * DP_ERR_BUSY (open in another process, or twice in this one), DP_ERR_IO (no space, no right, no
- * such directory).  The caller closes *out with pmemobj_close().  Cost: a walk over the heap's
- * chunk headers; making a file allocates all of its blocks.
+ * such directory).  *file_bytes gets the size that it has.  The caller closes *out with
+ * pmemobj_close().  Cost: a walk over the heap's chunk headers; making a file allocates all of its
+ * blocks.
  */
 dp_status pmem_file_open(const char *path, size_t size_bytes, char detail[PMEM_FILE_DETAIL_BYTES],
-                         PMEMobjpool **out);
+                         PMEMobjpool **out, size_t *file_bytes);
 
 #endif

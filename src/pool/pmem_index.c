@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chains over a power of two of slots, doubled when there are as many nodes as slots; the list by
- * sequence is what doubling walks.  The owner's lock guards everything; nodes are never freed here.
+ * Chains over a power of two of slots, doubled when half of them would be in use; the list by
+ * sequence is what doubling walks.  The owner's lock guards everything.
  */
 #include "dp_features.h"
 
@@ -14,33 +14,120 @@
 #include "pool/os.h"
 
 #define PMEM_INDEX_SLOTS_START 256u
+#define PMEM_NODES_A_BLOCK     63u
 
-bool pmem_index_open(pmem_index *index)
+_Static_assert(sizeof(pmem_node) == 64, "a node is one cache line");
+
+typedef struct pmem_node_block {
+    struct pmem_node_block *next;
+    char fill[sizeof(pmem_node) - sizeof(struct pmem_node_block *)]; /* nodes are cache lines */
+    pmem_node nodes[];
+} pmem_node_block;
+
+/* Only called when no fresh node is left. */
+static bool block_add(pmem_index *index, size_t node_count)
+{
+    size_t size_bytes = sizeof(pmem_node_block) + node_count * sizeof(pmem_node);
+    pmem_node_block *block = os_aligned(
+        OS_HUGE_PAGE_BYTES < size_bytes ? OS_HUGE_PAGE_BYTES : sizeof(pmem_node), size_bytes);
+    if (block == NULL) {
+        return false;
+    }
+    os_pages_prefer_huge(block, size_bytes);
+    block->next = index->blocks;
+    index->blocks = block;
+    index->fresh = block->nodes;
+    index->fresh_count = node_count;
+    return true;
+}
+
+bool pmem_index_open(pmem_index *index, size_t room)
 {
     *index = (pmem_index){.slot_count = PMEM_INDEX_SLOTS_START};
-    index->slots = os_calloc(index->slot_count, sizeof(pmem_node *));
-    return index->slots != NULL;
+    while (index->slot_count < room * 2) {
+        index->slot_count *= 2;
+    }
+    size_t table_bytes = index->slot_count * sizeof(pmem_node *);
+    index->slots = os_calloc(1, table_bytes);
+    if (index->slots == NULL) {
+        return false;
+    }
+    os_pages_prefer_huge(index->slots, table_bytes);
+    return room == 0 || block_add(index, room);
 }
 
 void pmem_index_close(pmem_index *index)
 {
+    for (pmem_node_block *block = index->blocks; block != NULL;) {
+        pmem_node_block *next = block->next;
+        os_free(block);
+        block = next;
+    }
     os_free(index->slots);
 }
 
-static pmem_node **index_slot(pmem_node **slots, size_t slot_count, const dp_cache_key *key)
+pmem_node *pmem_index_node_get(pmem_index *index)
+{
+    pmem_node *node = index->free_nodes;
+    if (node != NULL) {
+        index->free_nodes = node->hash_next;
+    } else {
+        if (index->fresh_count == 0 && !block_add(index, PMEM_NODES_A_BLOCK)) {
+            return NULL;
+        }
+        node = index->fresh++;
+        index->fresh_count--;
+    }
+    *node = (pmem_node){.hash_next = NULL};
+    return node;
+}
+
+void pmem_index_node_put(pmem_index *index, pmem_node *node)
+{
+    node->hash_next = index->free_nodes;
+    index->free_nodes = node;
+}
+
+static pmem_node **index_slot(pmem_node **slots, size_t slot_count,
+                              const uint8_t key[DP_CACHE_KEY_BYTES])
 {
     uint64_t hash;
-    memcpy(&hash, key->bytes, sizeof hash); /* a key is a hash already */
+    memcpy(&hash, key, sizeof hash); /* a key is a hash already */
     return &slots[hash & (slot_count - 1)];
 }
 
-pmem_node *pmem_index_find(const pmem_index *index, const dp_cache_key *key)
+static const uint8_t *node_key(const pmem_node *node)
 {
+    return pmem_place_slot(&node->place)->key;
+}
+
+/* Other bytes than those that choose the slot. */
+static uint32_t key_tag(const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    uint32_t tag;
+    memcpy(&tag, key + sizeof(uint64_t), sizeof tag);
+    return tag;
+}
+
+pmem_node *pmem_index_find(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    uint32_t tag = key_tag(key);
     pmem_node *node = *index_slot(index->slots, index->slot_count, key);
-    while (node != NULL && memcmp(&node->key, key, sizeof *key) != 0) {
+    while (node != NULL &&
+           (node->tag != tag || memcmp(node_key(node), key, DP_CACHE_KEY_BYTES) != 0)) {
         node = node->hash_next;
     }
     return node;
+}
+
+void pmem_index_prefetch_place(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    __builtin_prefetch(index_slot(index->slots, index->slot_count, key), 1);
+}
+
+void pmem_index_prefetch_node(const pmem_index *index, const uint8_t key[DP_CACHE_KEY_BYTES])
+{
+    __builtin_prefetch(*index_slot(index->slots, index->slot_count, key), 0);
 }
 
 /* Doubles the table.  Without memory for that the chains just get longer. */
@@ -52,7 +139,7 @@ static void index_grow(pmem_index *index)
         return;
     }
     for (pmem_node *node = index->oldest; node != NULL; node = node->newer) {
-        pmem_node **slot = index_slot(slots, slot_count, &node->key);
+        pmem_node **slot = index_slot(slots, slot_count, node_key(node));
         node->hash_next = *slot;
         *slot = node;
     }
@@ -63,11 +150,11 @@ static void index_grow(pmem_index *index)
 
 void pmem_index_add(pmem_index *index, pmem_node *node)
 {
-    DP_ASSERT(index->newest == NULL || index->newest->sequence <= node->sequence);
-    if (index->count >= index->slot_count) {
+    if (index->count >= index->slot_count / 2) {
         index_grow(index);
     }
-    pmem_node **slot = index_slot(index->slots, index->slot_count, &node->key);
+    pmem_node **slot = index_slot(index->slots, index->slot_count, node_key(node));
+    node->tag = key_tag(node_key(node));
     node->hash_next = *slot;
     *slot = node;
     node->older = index->newest;
@@ -79,7 +166,7 @@ void pmem_index_add(pmem_index *index, pmem_node *node)
 
 void pmem_index_remove(pmem_index *index, pmem_node *node)
 {
-    pmem_node **link = index_slot(index->slots, index->slot_count, &node->key);
+    pmem_node **link = index_slot(index->slots, index->slot_count, node_key(node));
     while (*link != node) {
         DP_ASSERT(*link != NULL);
         link = &(*link)->hash_next;

@@ -135,7 +135,23 @@ bool tier_has_store(const dp_tier *tier)
 
 dp_status tier_store_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
 {
-    return tier_has_store(tier) ? tier->ops->store->commit(tier, key, object) : DP_ERR_UNSUPPORTED;
+    tier_item item = {.key = key,
+                      .data = object->data,
+                      .size_bytes = object->size_bytes,
+                      .meta = object->meta,
+                      .meta_bytes = object->meta_bytes,
+                      .priority = object->priority,
+                      .kind = object->kind};
+    tier_store_commit_many(tier, &item, 1);
+    return item.status;
+}
+
+void tier_store_commit_many(dp_tier *tier, tier_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        items[i].status = DP_ERR_UNSUPPORTED;
+    if (tier_has_store(tier) && count > 0)
+        tier->ops->store->commit(tier, items, count);
 }
 
 dp_status tier_store_find(dp_tier *tier, const dp_cache_key *key, tier_object *out)
@@ -157,10 +173,31 @@ dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key, size_t *size
     return tier->ops->store->remove(tier, key, size_bytes != NULL ? size_bytes : &unused);
 }
 
-void tier_store_each(dp_tier *tier,
-                     bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
-                     void *user)
+void tier_store_each(dp_tier *tier, tier_visit *visit, void *user)
 {
     if (tier_has_store(tier))
         tier->ops->store->each(tier, visit, user);
+}
+
+void tier_store_totals_read(dp_tier *tier, tier_store_totals *out)
+{
+    *out = (tier_store_totals){0};
+    if (tier_has_store(tier))
+        tier->ops->store->totals(tier, out);
+}
+
+void tier_store_unclaim(dp_tier *tier)
+{
+    if (tier_has_store(tier))
+        tier->ops->store->unclaim(tier);
+}
+
+bool tier_store_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out)
+{
+    return tier_has_store(tier) && tier->ops->store->claim(tier, key, out);
+}
+
+bool tier_store_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out)
+{
+    return tier_has_store(tier) && tier->ops->store->claim_oldest(tier, priority, out);
 }

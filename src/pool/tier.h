@@ -52,11 +52,46 @@ typedef struct tier_object {
     uint64_t cookie;
 } tier_object;
 
-/* For persistent tiers: keyed objects that are found again after a crash, or were never there. */
+/* One object of a batch: what to commit, and how it went. */
+typedef struct tier_item {
+    const dp_cache_key *key;
+    const void *data;
+    size_t size_bytes;
+    const void *meta;
+    size_t meta_bytes;
+    dp_priority priority;
+    dp_kind kind;
+    dp_status status; /* out: DP_OK, DP_ERR_EXISTS, DP_ERR_NOMEM, ... */
+} tier_item;
+
+/* What is known of a stored object without touching its bytes. */
+typedef struct tier_claim {
+    dp_cache_key key;
+    size_t size_bytes;
+    dp_priority priority;
+    dp_kind kind;
+} tier_claim;
+
+typedef struct tier_store_totals {
+    size_t objects;
+    size_t bytes;
+} tier_store_totals;
+
+typedef bool tier_visit(void *user, const dp_cache_key *key, const tier_object *object);
+
+/*
+ * For persistent tiers: keyed objects that are found again after a crash, or were never there.
+ *
+ * Claims let the cache take up what an earlier run left one by one, instead of all of it before it
+ * can serve anything: an object that was found at the opening is unclaimed until it is claimed.
+ */
 typedef struct tier_store_ops {
-    /* Commits object->data under key; on DP_OK it survives kill -9.  DP_ERR_EXISTS, DP_ERR_NOMEM.
+    /*
+     * Commits each item's bytes under its key.  An item with DP_OK survives kill -9 once
+     * the call returns; of the others nothing remains.  Each is on its own: a crash in the middle
+     * may keep some.  Of two items of one key the first wins.
      */
-    dp_status (*commit)(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
+    void (*commit)(dp_tier *tier, tier_item *items, size_t count);
     /*
      * Finds and holds: the bytes stay until release, removed or not.  DP_ERR_NOT_FOUND;
      * DP_ERR_CORRUPT until the object is removed.
@@ -69,9 +104,14 @@ typedef struct tier_store_ops {
      * Calls visit for every object, oldest commit first; stops when it returns false.  `visit` runs
      * under the store's lock and must not call it; object->data is not held.
      */
-    void (*each)(dp_tier *tier,
-                 bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
-                 void *user);
+    void (*each)(dp_tier *tier, tier_visit *visit, void *user);
+    void (*totals)(dp_tier *tier, tier_store_totals *out);
+    /* Makes every object unclaimed, as after opening. */
+    void (*unclaim)(dp_tier *tier);
+    /* Claims the unclaimed object of that key; false when there is none. */
+    bool (*claim)(dp_tier *tier, const dp_cache_key *key, tier_claim *out);
+    /* Claims the oldest unclaimed object of that priority; false when there is none. */
+    bool (*claim_oldest)(dp_tier *tier, dp_priority priority, tier_claim *out);
 } tier_store_ops;
 
 typedef struct tier_ops {
@@ -118,8 +158,8 @@ TIER_OPENER_LIST(TIER_DECLARE)
 
 /* Decorators take the inner tier over, also on failure, and close it; `out` behaves like it but for
  * what they add. */
-/* Fails the n-th region_get, copy, advice or commit from now on (1 = the next), then every
- * `every`-th; for tests. */
+/* Fails the n-th region_get, copy, advice or object of a commit from now on (1 = the next), then
+ * every `every`-th; for tests. */
 dp_status tier_fault_wrap(dp_tier *inner, uint64_t fail_nth, uint64_t every, dp_tier **out);
 /* DP_ERR_QUOTA once more than budget_bytes_max would be taken in regions and stored objects. */
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out);
@@ -136,7 +176,10 @@ dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out
     X(TIER_FIND, "find")                                                                           \
     X(TIER_RELEASE, "release")                                                                     \
     X(TIER_REMOVE, "remove")                                                                       \
-    X(TIER_EACH, "each")
+    X(TIER_EACH, "each")                                                                           \
+    X(TIER_TOTALS, "totals")                                                                       \
+    X(TIER_UNCLAIM, "unclaim")                                                                     \
+    X(TIER_CLAIM, "claim")
 
 typedef enum tier_call {
 #define TIER_CALL_ENUM(id, name) id,
@@ -200,13 +243,17 @@ dp_status tier_advise(dp_tier *tier, uint64_t device, size_t size_bytes, dp_advi
 dp_status tier_prefetch(dp_tier *tier, uint64_t device, size_t size_bytes, dp_place where,
                         uint64_t stream);
 bool tier_has_store(const dp_tier *tier);
+/* A batch of one. */
 dp_status tier_store_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object);
+void tier_store_commit_many(dp_tier *tier, tier_item *items, size_t count);
 dp_status tier_store_find(dp_tier *tier, const dp_cache_key *key, tier_object *out);
 void tier_store_release(dp_tier *tier, const tier_object *object);
 /* `size_bytes` may be NULL here. */
 dp_status tier_store_remove(dp_tier *tier, const dp_cache_key *key, size_t *size_bytes);
-void tier_store_each(dp_tier *tier,
-                     bool (*visit)(void *user, const dp_cache_key *key, const tier_object *object),
-                     void *user);
+void tier_store_each(dp_tier *tier, tier_visit *visit, void *user);
+void tier_store_totals_read(dp_tier *tier, tier_store_totals *out);
+void tier_store_unclaim(dp_tier *tier);
+bool tier_store_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out);
+bool tier_store_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out);
 
 #endif

@@ -3,8 +3,9 @@
  * A tier around another tier whose n-th call fails, then every k-th after it; for tests.
  *
  * Counted are the calls that can fail for want of memory or by a broken device: region_get, copies,
- * advice and commits, in one count over all threads.  The failed call never reaches the inner tier,
- * so a failure leaves it as it was.  Everything else is forwarded, facts included.
+ * advice and commits, these by the object, in one count over all threads.  The failed call never
+ * reaches the inner tier, so a failure leaves it as it was.  Everything else is forwarded, facts
+ * included.
  */
 #include <stdatomic.h>
 
@@ -92,10 +93,19 @@ static dp_status fault_prefetch(dp_tier *tier, uint64_t device, size_t size_byte
     return tier_prefetch(self->inner, device, size_bytes, where, stream);
 }
 
-static dp_status fault_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
+/* Every object of a batch counts; those before and behind a failed one go on in batches. */
+static void fault_commit(dp_tier *tier, tier_item *items, size_t count)
 {
     fault_tier *self = fault_of(tier);
-    return fails_now(self) ? DP_ERR_IO : tier_store_commit(self->inner, key, object);
+    size_t from = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (fails_now(self)) {
+            tier_store_commit_many(self->inner, items + from, i - from);
+            items[i].status = DP_ERR_IO;
+            from = i + 1;
+        }
+    }
+    tier_store_commit_many(self->inner, items + from, count - from);
 }
 
 static dp_status fault_find(dp_tier *tier, const dp_cache_key *key, tier_object *out)
@@ -113,12 +123,29 @@ static dp_status fault_remove(dp_tier *tier, const dp_cache_key *key, size_t *si
     return tier_store_remove(fault_of(tier)->inner, key, size_bytes);
 }
 
-static void fault_each(dp_tier *tier,
-                       bool (*visit)(void *user, const dp_cache_key *key,
-                                     const tier_object *object),
-                       void *user)
+static void fault_each(dp_tier *tier, tier_visit *visit, void *user)
 {
     tier_store_each(fault_of(tier)->inner, visit, user);
+}
+
+static void fault_totals(dp_tier *tier, tier_store_totals *out)
+{
+    tier_store_totals_read(fault_of(tier)->inner, out);
+}
+
+static void fault_unclaim(dp_tier *tier)
+{
+    tier_store_unclaim(fault_of(tier)->inner);
+}
+
+static bool fault_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out)
+{
+    return tier_store_claim(fault_of(tier)->inner, key, out);
+}
+
+static bool fault_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out)
+{
+    return tier_store_claim_oldest(fault_of(tier)->inner, priority, out);
 }
 
 static const tier_copy_ops FAULT_COPY_OPS = {.write = fault_write, .read = fault_read};
@@ -134,6 +161,10 @@ static const tier_store_ops FAULT_STORE_OPS = {
     .release = fault_release,
     .remove = fault_remove,
     .each = fault_each,
+    .totals = fault_totals,
+    .unclaim = fault_unclaim,
+    .claim = fault_claim,
+    .claim_oldest = fault_claim_oldest,
 };
 
 static const tier_ops FAULT_OPS = {

@@ -106,17 +106,32 @@ static dp_status limit_prefetch(dp_tier *tier, uint64_t device, size_t size_byte
     return tier_prefetch(limit_of(tier)->inner, device, size_bytes, where, stream);
 }
 
-static dp_status limit_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
+/* Commits what was booked, and gives the booking of what failed back. */
+static void commit_booked(limit_tier *self, tier_item *items, size_t count)
+{
+    tier_store_commit_many(self->inner, items, count);
+    size_t failed_bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        failed_bytes += items[i].status != DP_OK ? items[i].size_bytes : 0;
+    }
+    if (failed_bytes > 0) {
+        unbook(self, failed_bytes);
+    }
+}
+
+/* Those before and behind an object that does not fit go on in batches. */
+static void limit_commit(dp_tier *tier, tier_item *items, size_t count)
 {
     limit_tier *self = limit_of(tier);
-    if (!book(self, object->size_bytes)) {
-        return DP_ERR_QUOTA;
+    size_t from = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!book(self, items[i].size_bytes)) {
+            commit_booked(self, items + from, i - from);
+            items[i].status = DP_ERR_QUOTA;
+            from = i + 1;
+        }
     }
-    dp_status status = tier_store_commit(self->inner, key, object);
-    if (status != DP_OK) {
-        unbook(self, object->size_bytes);
-    }
-    return status;
+    commit_booked(self, items + from, count - from);
 }
 
 static dp_status limit_find(dp_tier *tier, const dp_cache_key *key, tier_object *out)
@@ -139,12 +154,29 @@ static dp_status limit_remove(dp_tier *tier, const dp_cache_key *key, size_t *si
     return status;
 }
 
-static void limit_each(dp_tier *tier,
-                       bool (*visit)(void *user, const dp_cache_key *key,
-                                     const tier_object *object),
-                       void *user)
+static void limit_each(dp_tier *tier, tier_visit *visit, void *user)
 {
     tier_store_each(limit_of(tier)->inner, visit, user);
+}
+
+static void limit_totals(dp_tier *tier, tier_store_totals *out)
+{
+    tier_store_totals_read(limit_of(tier)->inner, out);
+}
+
+static void limit_unclaim(dp_tier *tier)
+{
+    tier_store_unclaim(limit_of(tier)->inner);
+}
+
+static bool limit_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out)
+{
+    return tier_store_claim(limit_of(tier)->inner, key, out);
+}
+
+static bool limit_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out)
+{
+    return tier_store_claim_oldest(limit_of(tier)->inner, priority, out);
 }
 
 static const tier_copy_ops LIMIT_COPY_OPS = {.write = limit_write, .read = limit_read};
@@ -160,6 +192,10 @@ static const tier_store_ops LIMIT_STORE_OPS = {
     .release = limit_release,
     .remove = limit_remove,
     .each = limit_each,
+    .totals = limit_totals,
+    .unclaim = limit_unclaim,
+    .claim = limit_claim,
+    .claim_oldest = limit_claim_oldest,
 };
 
 static const tier_ops LIMIT_OPS = {
@@ -171,14 +207,6 @@ static const tier_ops LIMIT_OPS = {
     .store = &LIMIT_STORE_OPS,
     .advice = &LIMIT_ADVICE_OPS,
 };
-
-static bool count_object(void *user, const dp_cache_key *key, const tier_object *object)
-{
-    (void)key;
-    size_t *used_bytes = user;
-    *used_bytes += object->size_bytes;
-    return true;
-}
 
 dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out)
 {
@@ -195,7 +223,9 @@ dp_status tier_limit_wrap(dp_tier *inner, size_t budget_bytes_max, dp_tier **out
     self->inner = inner;
     self->budget_bytes_max = budget_bytes_max;
     os_mutex_init(&self->lock);
-    tier_store_each(inner, count_object, &self->used_bytes);
+    tier_store_totals found;
+    tier_store_totals_read(inner, &found);
+    self->used_bytes = found.bytes;
     *out = &self->tier;
     return DP_OK;
 }

@@ -111,10 +111,17 @@ static dp_status trace_prefetch(dp_tier *tier, uint64_t device, size_t size_byte
     return end(tier, &event, status);
 }
 
-static dp_status trace_commit(dp_tier *tier, const dp_cache_key *key, const tier_object *object)
+/* One event for a batch: its bytes, and the first item's error. */
+static void trace_commit(dp_tier *tier, tier_item *items, size_t count)
 {
-    tier_trace_event event = begin(tier, TIER_COMMIT, object->size_bytes);
-    return end(tier, &event, tier_store_commit(trace_of(tier)->inner, key, object));
+    tier_trace_event event = begin(tier, TIER_COMMIT, 0);
+    tier_store_commit_many(trace_of(tier)->inner, items, count);
+    dp_status status = DP_OK;
+    for (size_t i = 0; i < count; i++) {
+        event.size_bytes += items[i].size_bytes;
+        status = status == DP_OK ? items[i].status : status;
+    }
+    (void)end(tier, &event, status);
 }
 
 static dp_status trace_find(dp_tier *tier, const dp_cache_key *key, tier_object *out)
@@ -140,14 +147,41 @@ static dp_status trace_remove(dp_tier *tier, const dp_cache_key *key, size_t *si
     return end(tier, &event, status);
 }
 
-static void trace_each(dp_tier *tier,
-                       bool (*visit)(void *user, const dp_cache_key *key,
-                                     const tier_object *object),
-                       void *user)
+static void trace_each(dp_tier *tier, tier_visit *visit, void *user)
 {
     tier_trace_event event = begin(tier, TIER_EACH, 0);
     tier_store_each(trace_of(tier)->inner, visit, user);
     (void)end(tier, &event, DP_OK);
+}
+
+static void trace_totals(dp_tier *tier, tier_store_totals *out)
+{
+    tier_trace_event event = begin(tier, TIER_TOTALS, 0);
+    tier_store_totals_read(trace_of(tier)->inner, out);
+    (void)end(tier, &event, DP_OK);
+}
+
+static void trace_unclaim(dp_tier *tier)
+{
+    tier_trace_event event = begin(tier, TIER_UNCLAIM, 0);
+    tier_store_unclaim(trace_of(tier)->inner);
+    (void)end(tier, &event, DP_OK);
+}
+
+static bool trace_claim(dp_tier *tier, const dp_cache_key *key, tier_claim *out)
+{
+    tier_trace_event event = begin(tier, TIER_CLAIM, 0);
+    bool is_one = tier_store_claim(trace_of(tier)->inner, key, out);
+    event.size_bytes = is_one ? out->size_bytes : 0;
+    return end(tier, &event, is_one ? DP_OK : DP_ERR_NOT_FOUND) == DP_OK;
+}
+
+static bool trace_claim_oldest(dp_tier *tier, dp_priority priority, tier_claim *out)
+{
+    tier_trace_event event = begin(tier, TIER_CLAIM, 0);
+    bool is_one = tier_store_claim_oldest(trace_of(tier)->inner, priority, out);
+    event.size_bytes = is_one ? out->size_bytes : 0;
+    return end(tier, &event, is_one ? DP_OK : DP_ERR_NOT_FOUND) == DP_OK;
 }
 
 static const tier_copy_ops TRACE_COPY_OPS = {.write = trace_write, .read = trace_read};
@@ -163,6 +197,10 @@ static const tier_store_ops TRACE_STORE_OPS = {
     .release = trace_release,
     .remove = trace_remove,
     .each = trace_each,
+    .totals = trace_totals,
+    .unclaim = trace_unclaim,
+    .claim = trace_claim,
+    .claim_oldest = trace_claim_oldest,
 };
 
 static const tier_ops TRACE_OPS = {

@@ -11,7 +11,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp_features.h"
 #include "pool/os.h"
+
+#if DP_HAVE_PMEM
+#include <libpmemobj/iterator_base.h>
+#include <libpmemobj/pool_base.h>
+
+size_t rig_heap_count(const char *path, uint64_t type)
+{
+    PMEMobjpool *pop = pmemobj_open(path, "danpool.v2");
+    DP_ASSERT(pop != NULL);
+    size_t count = 0;
+    for (PMEMoid oid = pmemobj_first(pop); !OID_IS_NULL(oid); oid = pmemobj_next(oid)) {
+        count += pmemobj_type_num(oid) == type;
+    }
+    pmemobj_close(pop);
+    return count;
+}
+#endif
 
 void rig_directory_make(char path[RIG_PATH_BYTES])
 {
@@ -150,23 +168,29 @@ size_t rig_count(dp_tier *tier)
     return count;
 }
 
-bool rig_damage(const char *path, uint64_t number)
+bool rig_damage_bytes(const char *path, const unsigned char *bytes, size_t size_bytes)
 {
     unsigned char *file = malloc(RIG_FILE_BYTES);
-    unsigned char start[64];
-    rig_fill(start, sizeof start, number);
     FILE *stream = fopen(path, "r+b");
     DP_ASSERT(file != NULL && stream != NULL);
     DP_ASSERT(fread(file, 1, RIG_FILE_BYTES, stream) == RIG_FILE_BYTES);
+    size_t last = size_bytes - 1;
     bool done = false;
-    for (size_t i = 0; i + sizeof start <= RIG_FILE_BYTES && !done; i++) {
-        if (file[i] == start[0] && memcmp(file + i, start, sizeof start) == 0) {
-            DP_ASSERT(fseek(stream, (long)i + 40, SEEK_SET) == 0);
-            DP_ASSERT(fputc(start[40] ^ 1, stream) != EOF);
+    for (size_t i = 0; i + size_bytes <= RIG_FILE_BYTES && !done; i++) {
+        if (file[i] == bytes[0] && memcmp(file + i, bytes, size_bytes) == 0) {
+            DP_ASSERT(fseek(stream, (long)(i + last), SEEK_SET) == 0);
+            DP_ASSERT(fputc(bytes[last] ^ 1, stream) != EOF);
             done = true;
         }
     }
     DP_ASSERT(fclose(stream) == 0);
     free(file);
     return done;
+}
+
+bool rig_damage(const char *path, uint64_t number)
+{
+    unsigned char start[64];
+    rig_fill(start, sizeof start, number);
+    return rig_damage_bytes(path, start, sizeof start);
 }

@@ -14,6 +14,9 @@
 
 #define RIG_PATH_BYTES 256
 #define RIG_FILE_BYTES ((size_t)16 << 20)
+/* Type numbers in the heap of a pool file: an object's bytes, a leaf of the directory. */
+#define RIG_ENTRY_TYPE UINT64_C(0x64616e04)
+#define RIG_LEAF_TYPE  UINT64_C(0x64616e03)
 
 /* A fresh directory, on /dev/shm where that is writable, since msync costs nothing there. */
 void rig_directory_make(char path[RIG_PATH_BYTES]);
@@ -36,9 +39,14 @@ dp_status rig_commit(dp_tier *tier, uint64_t number, size_t size_bytes);
 dp_status rig_check(dp_tier *tier, uint64_t number, size_t size_bytes);
 size_t rig_count(dp_tier *tier);
 
+/* What the heap of a closed file holds of that type, by libpmemobj's own account. */
+size_t rig_heap_count(const char *path, uint64_t type);
+
 /* Changes one bit of the payload of `number` (64 bytes at least) in a closed file; false: not
  * there. */
 bool rig_damage(const char *path, uint64_t number);
+/* Changes one bit where these bytes stand in a closed file; false: they do not. */
+bool rig_damage_bytes(const char *path, const unsigned char *bytes, size_t size_bytes);
 
 /* splitmix64: a small generator whose whole state is one number, so a printed seed repeats a run.
  */
