@@ -25,7 +25,10 @@ typedef struct columns {
     bench_samples value[SUBJECTS];
     bench_samples p99[SUBJECTS];
     bench_samples p999[SUBJECTS];
+    bench_samples p9999[SUBJECTS];
+    bench_samples worst[SUBJECTS];
     bench_samples waited; /* of all subjects together */
+    work_result ours;     /* the pool's last repeat */
 } columns;
 
 static void column_add(columns *c, size_t subject, const work_result *result)
@@ -34,6 +37,11 @@ static void column_add(columns *c, size_t subject, const work_result *result)
         bench_samples_add(&c->value[subject], result->value);
         bench_samples_add(&c->p99[subject], result->p99);
         bench_samples_add(&c->p999[subject], result->p999);
+        bench_samples_add(&c->p9999[subject], result->p9999);
+        bench_samples_add(&c->worst[subject], result->worst);
+        if (subject == 0) {
+            c->ours = *result;
+        }
         bench_samples_add(&c->waited, result->waited);
     }
 }
@@ -75,9 +83,44 @@ static void add_peers(bench_row *row, const peer peers[PEER_COUNT],
     }
 }
 
-static void emit_row(bench *b, const work *w, const peer peers[PEER_COUNT], const columns *c)
+/* A row for the tail of the gets of a row before. */
+static void tail_row(bench *b, const work *w, const char *suffix, const peer peers[PEER_COUNT],
+                     const bench_samples values[SUBJECTS], bench_goal goal, const char *note)
 {
-    bool paced = w->kind == WORK_PACED;
+    char name[80];
+    (void)snprintf(name, sizeof name, "%s%s", w->row, suffix);
+    bench_row tail = {.name = name,
+                      .unit = "ns",
+                      .value = bench_samples_quantile(&values[0], 0.5),
+                      .min = bench_samples_min(&values[0]),
+                      .p50 = bench_samples_quantile(&values[0], 0.5),
+                      .p99 = bench_samples_quantile(&values[0], 0.99),
+                      .goal = goal,
+                      .note = note};
+    add_peers(&tail, peers, values, NULL);
+    bench_emit(b, &tail);
+}
+
+static void trouble_rows(bench *b, const work *w, const peer peers[PEER_COUNT], columns *c)
+{
+    const bench_goal p999 = {BENCH_GOAL_VALUE_MAX, 1000.0, false};
+    const bench_goal p9999 = {BENCH_GOAL_VALUE_MAX, 10000.0, false};
+    const bench_goal worst = {BENCH_GOAL_VALUE_MAX, 200000.0, false};
+    char note[160];
+    (void)snprintf(note, sizeof note,
+                   "the last run had %.0f demotions, %.0f degrades, %.0f gets from the fallback",
+                   c->ours.demotions, c->ours.degrades, c->ours.fallback_gets);
+    tail_row(b, w, WORK_P999_SUFFIX, peers, c->p999, p999, note);
+    tail_row(b, w, " p99.99", peers, c->p9999, p9999, NULL);
+    (void)snprintf(note, sizeof note,
+                   "median of the runs' worst; %.0f gets of the last run lost their core",
+                   c->ours.descheduled);
+    tail_row(b, w, " worst", peers, c->worst, worst, note);
+}
+
+static void emit_row(bench *b, const work *w, const peer peers[PEER_COUNT], columns *c)
+{
+    bool paced = work_is_paced(w);
     char note[256];
     (void)snprintf(note, sizeof note, "%s%sother programs held a core %.0f %% of the time",
                    w->note == NULL ? "" : w->note, w->note == NULL ? "" : "; ",
@@ -93,19 +136,11 @@ static void emit_row(bench *b, const work *w, const peer peers[PEER_COUNT], cons
                      .note = note};
     add_peers(&row, peers, c->value, paced ? c->p99 : NULL);
     bench_emit(b, &row);
-    if (!paced) {
-        return;
+    if (w->kind == WORK_TROUBLE) {
+        trouble_rows(b, w, peers, c);
+    } else if (paced) {
+        tail_row(b, w, WORK_P999_SUFFIX, peers, c->p999, (bench_goal){0}, NULL);
     }
-    char name[80];
-    (void)snprintf(name, sizeof name, "%s%s", w->row, WORK_P999_SUFFIX);
-    bench_row tail = {.name = name,
-                      .unit = "ns",
-                      .value = bench_samples_quantile(&c->p999[0], 0.5),
-                      .min = bench_samples_min(&c->p999[0]),
-                      .p50 = bench_samples_quantile(&c->p999[0], 0.5),
-                      .p99 = bench_samples_quantile(&c->p999[0], 0.99)};
-    add_peers(&tail, peers, c->p999, NULL);
-    bench_emit(b, &tail);
 }
 
 static void run_row(bench *b, dp_pool *pool, peer peers[PEER_COUNT], size_t index)

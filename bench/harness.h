@@ -150,6 +150,11 @@ bool bench_pin(int n);
  */
 uint64_t bench_thread_wait_ns(void);
 
+/* The same for who asks often, half a microsecond each: only by the thread that opened it. */
+int bench_thread_wait_open(void);
+uint64_t bench_thread_wait_read(int file);
+void bench_thread_wait_close(int file);
+
 /* --- samples and histogram ---------------------------------------------------------------- */
 
 /* A few repeats of one figure.  Plain memory, no allocation. */

@@ -7,12 +7,14 @@
  */
 #define _GNU_SOURCE /* sched_setaffinity */
 
+#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -146,18 +148,36 @@ bool bench_pin(int n)
     return false;
 }
 
-uint64_t bench_thread_wait_ns(void)
+int bench_thread_wait_open(void)
+{
+    return open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t bench_thread_wait_read(int file)
 {
     char text[128];
-    FILE *file = fopen("/proc/thread-self/schedstat", "r");
-    if (file == NULL) {
+    ssize_t used = file < 0 ? -1 : pread(file, text, sizeof text - 1, 0);
+    if (used < 0) {
         return 0;
     }
-    size_t used = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
     text[used] = '\0';
     const char *second = strchr(text, ' '); /* "ran waited slices" */
     return second == NULL ? 0 : strtoull(second + 1, NULL, 10);
+}
+
+void bench_thread_wait_close(int file)
+{
+    if (file >= 0) {
+        (void)close(file);
+    }
+}
+
+uint64_t bench_thread_wait_ns(void)
+{
+    int file = bench_thread_wait_open();
+    uint64_t waited_ns = bench_thread_wait_read(file);
+    bench_thread_wait_close(file);
+    return waited_ns;
 }
 
 void bench_samples_add(bench_samples *s, double value)

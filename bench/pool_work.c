@@ -14,6 +14,9 @@
 #include <string.h>
 
 #include <danpool/buf.h>
+#include <danpool/tenant.h>
+
+#include "pool_trouble.h"
 
 #define WARM_OPS     4096u
 #define CHUNK_OPS    512u /* between two looks at the clock: its 25 ns are lost in them */
@@ -47,14 +50,17 @@ const work work_list[] = {
     {"get+put 4 KiB, 1 thread", WORK_PAIR, 4096, 1, GOAL_RATIO(1.0), NULL},
     {"get+put 4 KiB, 2 threads", WORK_PAIR, 4096, 2, GOAL_RATIO(1.0), NULL},
     {"get+put 1 MiB, 1 thread", WORK_PAIR, 1u << 20, 1, GOAL_NONE, NULL},
+    {"get+put 64 B for a tenant, 1 thread", WORK_TENANT, 64, 1, GOAL_NONE,
+     "the long way, with a quota booked and given back"},
     {"A gets, B puts, 64 B", WORK_CROSS, 64, 2, GOAL_RATIO(0.5), NULL},
     {"raw hand-over, 64 B apart", WORK_RAW, 64, 2, GOAL_NONE,
      "no allocator: what the ring and moving the block's first line cost by themselves"},
     {"A gets, B puts, 4 KiB", WORK_CROSS, 4096, 2, GOAL_RATIO(0.5), NULL},
     {"raw hand-over, 4 KiB apart", WORK_RAW, 4096, 2, GOAL_NONE, NULL},
     {"mixed 16 B-16 KiB, 1,024 live", WORK_MIXED, 0, 1, GOAL_NONE, NULL},
-    {"get latency, mixed 100k/s", WORK_PACED, 0, 1, GOAL_NONE,
-     "one get timed at a time; the goal of 1 us at p99.9 holds under eviction, which is not run"},
+    {"get latency, mixed 100k/s", WORK_PACED, 0, 1, GOAL_NONE, "one get timed at a time"},
+    {"get under trouble, mixed 100k/s", WORK_TROUBLE, 0, 1, GOAL_NONE,
+     "eviction, demotion and forced degrades all the while; gets that lost their core left out"},
 };
 const size_t work_count = sizeof work_list / sizeof work_list[0];
 
@@ -77,10 +83,12 @@ typedef struct ring {
 typedef struct run {
     const work *w;
     dp_pool *pool;
+    uint16_t tenant; /* WORK_TENANT, of the pool */
     uint64_t run_ns;
     ring ring;
     char *raw_blocks; /* WORK_RAW: 2 x RING_SLOTS blocks */
     mix_step *mix;
+    trouble *trouble; /* (or NULL) beside the lane */
     bench_hist *hist;
     _Atomic int ready;
     _Atomic bool failed;
@@ -93,6 +101,7 @@ typedef struct lane {
     uint64_t elapsed_ns; /* inside the clock */
     uint64_t life_ns;    /* with the warm-up */
     uint64_t waited_ns;  /* of it, without a core */
+    uint64_t descheduled;
 } lane;
 
 static inline void *block_get(dp_pool *pool, size_t size_bytes)
@@ -149,14 +158,29 @@ static bool pair_ops(run *r, uint64_t count)
     return true;
 }
 
+static bool tenant_ops(run *r, uint64_t count)
+{
+    const dp_request request = {.size_bytes = r->w->size_bytes, .tenant = r->tenant};
+    for (uint64_t i = 0; i < count; i++) {
+        dp_buf *buf = NULL;
+        if (dp_get(r->pool, &request, &buf) != DP_OK) {
+            return false;
+        }
+        *(volatile uint64_t *)dp_buf_data(buf) = i;
+        dp_put(buf);
+    }
+    return true;
+}
+
 static bool pair_lane(lane *l)
 {
     run *r = l->r;
-    bool ok = pair_ops(r, WARM_OPS);
+    bool (*ops)(run * r, uint64_t count) = r->tenant != 0 ? tenant_ops : pair_ops;
+    bool ok = ops(r, WARM_OPS);
     start_together(r);
     uint64_t start = bench_now_ns();
     while (ok && l->elapsed_ns < r->run_ns) {
-        ok = pair_ops(r, CHUNK_OPS);
+        ok = ops(r, CHUNK_OPS);
         l->ops += CHUNK_OPS;
         l->elapsed_ns = bench_now_ns() - start;
     }
@@ -301,12 +325,28 @@ static bool mixed_lane(lane *l)
     return ok;
 }
 
+/* Whether the thread had to wait for a core since it was asked last, which was after the get
+ * before.
+ */
+static bool lost_its_core(lane *l, int wait_file, uint64_t *waited_ns)
+{
+    uint64_t before_ns = *waited_ns;
+    *waited_ns = bench_thread_wait_read(wait_file);
+    if (*waited_ns == before_ns) {
+        return false;
+    }
+    l->descheduled++;
+    return true;
+}
+
 /* As mixed_lane, but only the get is inside the clock, and it comes when its time has come. */
 static bool paced_lane(lane *l)
 {
     run *r = l->r;
     void *live[LIVE_BLOCKS] = {NULL};
     bool ok = true;
+    int wait_file = r->trouble == NULL ? -1 : bench_thread_wait_open();
+    uint64_t waited_ns = bench_thread_wait_read(wait_file);
     uint64_t i = 0;
     for (; ok && i < 2 * MIX_STEPS; i++) {
         ok = mix_replace(r, live, i);
@@ -323,7 +363,9 @@ static bool paced_lane(lane *l)
         uint64_t ticks = bench_ticks();
         live[step->slot] = block_get(r->pool, step->size_bytes);
         ticks = bench_ticks() - ticks;
-        bench_hist_add(r->hist, bench_ticks_ns(ticks), 1);
+        if (r->trouble == NULL || !lost_its_core(l, wait_file, &waited_ns)) {
+            bench_hist_add(r->hist, bench_ticks_ns(ticks), 1);
+        }
         ok = live[step->slot] != NULL;
         if (ok) {
             *block_words(r->pool, live[step->slot]) = i;
@@ -331,8 +373,14 @@ static bool paced_lane(lane *l)
         l->ops++;
     }
     l->elapsed_ns = bench_now_ns() - start;
+    bench_thread_wait_close(wait_file);
     mix_finish(r, live);
     return ok;
+}
+
+bool work_is_paced(const work *w)
+{
+    return w->kind == WORK_PACED || w->kind == WORK_TROUBLE;
 }
 
 static void *lane_main(void *argument)
@@ -344,6 +392,7 @@ static void *lane_main(void *argument)
     uint64_t waited = bench_thread_wait_ns();
     switch (l->r->w->kind) {
     case WORK_PAIR:
+    case WORK_TENANT:
         ok = pair_lane(l);
         break;
     case WORK_CROSS:
@@ -354,6 +403,7 @@ static void *lane_main(void *argument)
         ok = mixed_lane(l);
         break;
     case WORK_PACED:
+    case WORK_TROUBLE:
         ok = paced_lane(l);
         break;
     }
@@ -389,7 +439,10 @@ static void result_fill(const run *r, const lane lanes[2], work_result *out)
         double share = 100.0 * (double)lanes[i].waited_ns / ((double)lanes[i].life_ns + 1.0);
         out->waited = share > out->waited ? share : out->waited;
     }
-    if (r->w->kind == WORK_PACED) {
+    if (work_is_paced(r->w)) {
+        out->p9999 = (double)bench_hist_quantile(r->hist, 0.9999);
+        out->worst = (double)r->hist->max;
+        out->descheduled = (double)lanes[0].descheduled;
         out->p50 = (double)bench_hist_quantile(r->hist, 0.5);
         out->p99 = (double)bench_hist_quantile(r->hist, 0.99);
         out->p999 = (double)bench_hist_quantile(r->hist, 0.999);
@@ -415,17 +468,37 @@ void work_run(const work *w, dp_pool *pool, bool quick, work_result *out)
     r.w = w;
     r.pool = pool;
     r.run_ns = quick ? RUN_NS_QUICK : RUN_NS;
-    if (w->kind == WORK_PACED) {
+    if (work_is_paced(w)) {
         r.run_ns = quick ? PACED_RUN_NS_QUICK : PACED_RUN_NS;
     }
     size_t raw_bytes = w->kind == WORK_RAW ? 2 * RING_SLOTS * w->size_bytes : 1;
     r.mix = mix_make();
     r.hist = calloc(1, sizeof *r.hist);
     r.raw_blocks = calloc(1, raw_bytes);
-    if (r.mix != NULL && r.hist != NULL && r.raw_blocks != NULL) {
+    bool ready = r.mix != NULL && r.hist != NULL && r.raw_blocks != NULL;
+    if (ready && w->kind == WORK_TROUBLE) {
+        r.trouble = trouble_start(pool != NULL);
+        ready = r.trouble != NULL;
+        r.pool = ready ? trouble_pool(r.trouble) : NULL;
+    }
+    if (ready && w->kind == WORK_TENANT && pool != NULL) {
+        ready = dp_tenant_create(pool, "bench", NULL, &r.tenant) == DP_OK;
+    }
+    if (ready) {
         lane lanes[2];
+        trouble_report report = {0};
         lanes_run(&r, lanes);
+        if (r.trouble != NULL) {
+            trouble_stop(r.trouble, &report);
+            trouble_destroy(r.trouble);
+        }
+        if (r.tenant != 0) {
+            (void)dp_tenant_destroy(pool, r.tenant);
+        }
         result_fill(&r, lanes, out);
+        out->demotions = (double)report.demotions;
+        out->degrades = (double)report.degrades;
+        out->fallback_gets = (double)report.fallback_gets;
     }
     free(r.raw_blocks);
     free(r.hist);

@@ -19,11 +19,13 @@
 #include "harness.h"
 
 typedef enum work_kind {
-    WORK_PAIR,  /* get and put at once, on one or two threads */
-    WORK_CROSS, /* one thread gets, another puts, a ring of 1,024 pointers between them */
-    WORK_RAW,   /* the same ring and the same 8 bytes, no allocator */
-    WORK_MIXED, /* 1,024 blocks of mixed size stay live, a random one is replaced */
-    WORK_PACED  /* as mixed, 100,000 replacements a second, each get timed */
+    WORK_PAIR,   /* get and put at once, on one or two threads */
+    WORK_TENANT, /* the same, charged to a tenant */
+    WORK_CROSS,  /* one thread gets, another puts, a ring of 1,024 pointers between them */
+    WORK_RAW,    /* the same ring and the same 8 bytes, no allocator */
+    WORK_MIXED,  /* 1,024 blocks of mixed size stay live, a random one is replaced */
+    WORK_PACED,  /* as mixed, 100,000 replacements a second, each get timed */
+    WORK_TROUBLE /* as paced, in a pool of its own beside what pool_trouble.h makes */
 } work_kind;
 
 typedef struct work {
@@ -40,12 +42,21 @@ extern const size_t work_count;
 
 typedef struct work_result {
     bool ok;      /* false: an allocation failed or a thread could not be started */
-    double value; /* ns an operation; for WORK_PACED the median */
-    double p50;   /* WORK_PACED only, else 0 */
+    double value; /* ns an operation; for paced ones the median */
+    double p50;   /* paced ones only, else 0 */
     double p99;
     double p999;
+    double p9999;       /* WORK_TROUBLE only, as the rest */
+    double worst;       /* of the gets during which the thread had its core */
+    double descheduled; /* how many gets that leaves out */
+    double demotions;
+    double degrades;
+    double fallback_gets;
     double waited; /* percent of the time that a thread had no core: other programs' load */
 } work_result;
+
+/* Each get is timed, and the row is followed by rows of its tail. */
+bool work_is_paced(const work *w);
 
 /* Runs one repeat; `pool` NULL means malloc and free.  Blocks until it is done. */
 void work_run(const work *w, dp_pool *pool, bool quick, work_result *out);

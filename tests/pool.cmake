@@ -16,11 +16,17 @@ if(CMOCKA_FOUND)
   set_target_properties(dp_fake_tier PROPERTIES C_EXTENSIONS OFF)
 
   foreach(unit status size_class slab magazine router stats buf movable movable_threads slice pool
-      histogram trace trace_file lifecycle lease object reset_check prewarm)
+      fallback tenant histogram trace trace_file lifecycle lease object reset_check prewarm)
     dp_test(test_${unit} LINK dp_fake_tier)
   endforeach()
   # Moves through a GPU's memory where there is one.
   set_property(TEST test_movable APPEND PROPERTY LABELS gpu)
+  # These have a device that is lost and comes back, and files of the pmem tier.
+  foreach(unit health breaker chaos)
+    if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${unit}.c)
+      dp_test(test_${unit} LINK dp_fake_tier dp_tier_rig TIMEOUT 180)
+    endif()
+  endforeach()
   if(YAJL_FOUND)
     target_link_libraries(test_trace_file PRIVATE PkgConfig::YAJL) # reads the JSON that we write
   endif()

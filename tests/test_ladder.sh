@@ -17,8 +17,9 @@ histogram trace probe"
 tier_fault tier_limit tier_trace pmem_state pmem_load pmem_commit pmem_store \
 nvtx_mark observe share_format"
   "size_class slab slab_state slab_check slab_walk share_space trace_file trace_chrome"
-  "magazine magazine_state magazine_depot magazine_check router evict stats lease"
-  "pool_internal pool_state buf movable slice device stream_release \
+  "magazine magazine_state magazine_depot magazine_check router evict stats lease health fallback \
+ tenant"
+  "pool_internal pool_state pool_health buf movable slice device stream_release \
  cache_internal cache_table cache_room cache_insert cache_ladder cache \
  pool_observe share_internal share_slot share_view share \
  lifecycle prewarm object object_cache reset_check"

@@ -204,6 +204,7 @@ static void a_budget_holds_and_its_end_is_the_next_tiers_begin(void **state)
     static dp_buf *bufs[COUNT];
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
     config.budget_bytes_max[DP_TIER_PINNED] = MIB;
+    config.health.enabled = false;
     fake_tier_counts counts[2];
     dp_tier *tiers[DP_TIER_COUNT] = {NULL};
     tiers[DP_TIER_HOST] = fake_tier_open(&(fake_tier_plan){.id = DP_TIER_HOST}, &counts[0]);
@@ -249,6 +250,7 @@ static void every_allocation_of_the_pool_may_fail_once(void **state)
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
     config.tiers = DP_TIER_BIT(DP_TIER_HOST);
     config.budget_bytes_max[DP_TIER_HOST] = 64 * MIB;
+    config.health.enabled = false; /* its fallback would serve what fails */
     unsigned refused = 0;
     unsigned served_less = 0;
     bool fired = true;
@@ -276,7 +278,8 @@ static void every_allocation_of_the_pool_may_fail_once(void **state)
 static void every_call_into_a_tier_may_fail_once(void **state)
 {
     (void)state;
-    const dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false;
     for (uint64_t nth = 1; nth <= 6; nth++) {
         fake_tier_counts counts;
         dp_tier *tiers[DP_TIER_COUNT] = {NULL};

@@ -9,6 +9,7 @@
 
 #include <danpool/pool.h>
 #include <danpool/stats.h>
+#include <danpool/tenant.h>
 
 #include "server/room.h"
 
@@ -28,7 +29,8 @@ static void count_notify(void *loop, room_view *view)
     ((fixture *)loop)->notified++;
 }
 
-static int set_up_with(void **state, size_t batch_messages_max, size_t history_max)
+static int set_up_quota(void **state, size_t batch_messages_max, size_t history_max,
+                        size_t quota_bytes_max)
 {
     fixture *made = calloc(1, sizeof *made);
     dp_pool_config pool_config = DP_POOL_CONFIG_DEFAULT;
@@ -40,11 +42,23 @@ static int set_up_with(void **state, size_t batch_messages_max, size_t history_m
                           .history_max = history_max,
                           .rooms_max = 2,
                           .window_ns = WINDOW_NS,
-                          .notify = count_notify};
+                          .notify = count_notify,
+                          .quota_bytes_max = quota_bytes_max};
     assert_int_equal(room_table_create(&config, &made->table), DP_OK);
     assert_int_equal(room_acquire(made->table, "lobby", true, &made->room), DP_OK);
     *state = made;
     return 0;
+}
+
+static int set_up_with(void **state, size_t batch_messages_max, size_t history_max)
+{
+    return set_up_quota(state, batch_messages_max, history_max, 0);
+}
+
+/* Eight messages of 128 bytes in each of the tiers that there are. */
+static int set_up_tenants(void **state)
+{
+    return set_up_quota(state, 0, 1000, 1024);
 }
 
 static int set_up(void **state)
@@ -240,6 +254,67 @@ static void rooms_are_limited_and_swept_when_nobody_holds_them(void **state)
     room_release(third);
 }
 
+/* As admit(), in a buffer that is the room's. */
+static dp_status admit_own(dp_room *room, uint64_t now_ns)
+{
+    dp_buf *tail = NULL;
+    dp_status status = room_message_get(room, 128, &tail);
+    if (status == DP_OK) {
+        strcpy(dp_buf_data(tail), "\"a\":1}");
+        dp_buf_set_size(tail, strlen(dp_buf_data(tail)));
+        room_admitted admitted;
+        status = room_admit(room, tail, now_ns, &admitted);
+        dp_put(tail);
+    }
+    return status;
+}
+
+static uint64_t tenants_used(fixture *made)
+{
+    uint64_t used = 0;
+    uint16_t id = dp_tenant_next(made->pool, 0);
+    for (; id != 0; id = dp_tenant_next(made->pool, id)) {
+        dp_tenant_stats stats;
+        assert_int_equal(dp_tenant_stats_read(made->pool, id, &stats), DP_OK);
+        for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+            used += stats.used_bytes[tier];
+        }
+    }
+    return used;
+}
+
+static void a_room_at_its_quota_forgets_its_oldest_history(void **state)
+{
+    fixture *made = *state;
+    for (unsigned i = 0; i < 100; i++) { /* each leaves at once, and stays in the history */
+        assert_int_equal(admit_own(made->room, START_NS + i * WINDOW_NS), DP_OK);
+    }
+    assert_true(tenants_used(made) <= DP_TIER_COUNT * 1024);
+    dp_buf *body;
+    assert_int_equal(room_history(made->room, 1000, &body), DP_OK);
+    assert_non_null(strstr((char *)dp_buf_data(body), "\"seq\":100"));
+    assert_null(strstr((char *)dp_buf_data(body), "\"seq\":50,"));
+    dp_put(body);
+}
+
+static void a_room_that_waits_with_all_its_quota_is_refused_and_no_other(void **state)
+{
+    fixture *made = *state;
+    dp_room *other;
+    assert_int_equal(room_acquire(made->table, "other", true, &other), DP_OK);
+    dp_status status = DP_OK;
+    for (unsigned i = 0; i < 1000 && status == DP_OK; i++) {
+        status = admit_own(made->room, START_NS + (i == 0 ? 0 : 1)); /* the first leaves at once */
+    }
+    assert_int_equal(status, DP_ERR_QUOTA);
+    assert_int_equal(admit_own(other, START_NS), DP_OK);
+    assert_int_equal(room_flush(made->room, START_NS + WINDOW_NS), 0);
+    assert_int_equal(admit_own(made->room, START_NS + 2 * WINDOW_NS), DP_OK);
+    room_release(other);
+    room_table_sweep(made->table, UINT64_MAX, 1); /* with the room goes the tenant */
+    assert_int_equal(dp_tenant_next(made->pool, dp_tenant_next(made->pool, 0)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +332,11 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(history_keeps_the_newest_and_a_joiner_never_sees_one_twice,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_room_at_its_quota_forgets_its_oldest_history,
+                                        set_up_tenants, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_room_that_waits_with_all_its_quota_is_refused_and_no_other, set_up_tenants,
+            tear_down),
         cmocka_unit_test_setup_teardown(rooms_are_limited_and_swept_when_nobody_holds_them, set_up,
                                         tear_down),
     };

@@ -30,6 +30,7 @@ static const dp_route_rule rules[] = {
 static dp_status pool_try(dp_pool **out)
 {
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false; /* its fallback would serve what a full tier does not */
     config.tiers = DP_TIER_BIT(DP_TIER_HOST) | DP_TIER_BIT(DP_TIER_HBM) |
                    DP_TIER_BIT(DP_TIER_PINNED) | DP_TIER_BIT(DP_TIER_MANAGED);
     config.rules = rules;

@@ -148,6 +148,7 @@ static bool run_alone(dp_tier_id id, uint64_t nth, bool *whole)
         assert_int_equal(tier_fault_wrap(tiers[id], nth, 0, &tiers[id]), DP_OK);
         config.rules = &rule;
         config.rule_count = 1;
+        config.health.enabled = false; /* its fallback would serve what fails */
         assert_int_equal(pool_create_over(&config, tiers, &pool), DP_OK);
         *whole = use_pool(pool);
         dp_pool_destroy(pool);
@@ -304,6 +305,7 @@ static dp_status run_with_fault(dp_tier_id faulty, uint64_t nth, outcome *seen)
         assert_int_equal(tier_fault_wrap(tiers[faulty], nth, 0, &tiers[faulty]), DP_OK);
     }
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false;
     dp_cache_config cache_config = {.host_bytes_max = HOST_BUDGET};
     dp_pool *pool = NULL;
     dp_cache *cache = NULL;

@@ -25,6 +25,7 @@ static const dp_route_rule rules[] = {
 static dp_pool *pool_over(const cuda_fake_plan *plan, size_t budget_bytes_max)
 {
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false; /* its fallback would serve what a full tier does not */
     dp_pool *pool = NULL;
     cuda_fake_install(plan);
     config.tiers = DP_TIER_BIT(DP_TIER_HOST) | DP_TIER_BIT(DP_TIER_MANAGED);

@@ -65,6 +65,17 @@ typedef enum dp_priority {
         DP_PRIORITY_COUNT
 } dp_priority;
 
+/* Families that routing and health use: tiny < 128 B, medium 128 B .. 2 KiB, large > 2 KiB. */
+typedef enum dp_family {
+    DP_FAMILY_TINY,
+    DP_FAMILY_MEDIUM,
+    DP_FAMILY_LARGE,
+    DP_FAMILY_COUNT
+} dp_family;
+
+/* "tiny", "medium", "large". */
+DP_API const char *dp_family_name(dp_family family);
+
 /* Bits of dp_request.need: tiers that lack one of them are passed over by the router. */
 #define DP_NEED_HOST   1u /* the CPU will dereference the block */
 #define DP_NEED_DEVICE 2u /* a kernel will dereference the block */
@@ -98,11 +109,12 @@ DP_API dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **
 
 /*
  * Takes a block of at least request->size_bytes from the first tier of the matching rule that can
- * serve it.  The content is undefined.
+ * serve it, or from the fallback (health.h).  The content is undefined.
  *
  * Errors: DP_ERR_INVALID (size 0), DP_ERR_TOO_LARGE, DP_ERR_NOMEM (every tier of the rule is
  * exhausted), DP_ERR_UNSUPPORTED (no tier of the rule exists here and meets `need`),
- * DP_ERR_DEVICE (the only tiers left have failed).
+ * DP_ERR_DEVICE (the only tiers left have failed), DP_ERR_QUOTA (the tenant's own quota),
+ * DP_ERR_NOT_FOUND (no such tenant).
  * Thread safe.  Cost: a few nanoseconds from the thread's magazine; a slab or a tier call
  * otherwise.
  *
@@ -206,7 +218,8 @@ DP_API void dp_buf_unmap(dp_buf *buf);
  * when they go from device to device, through 256 KiB of host memory at most.
  *
  * Errors, with the buffer as it was: DP_ERR_BUSY (mapped), DP_ERR_UNSUPPORTED (not a movable
- * buffer, or no such tier here), DP_ERR_INVALID (no tier's number), DP_ERR_NOMEM, DP_ERR_DEVICE.
+ * buffer, or no such tier here), DP_ERR_INVALID (no tier's number), DP_ERR_NOMEM, DP_ERR_DEVICE,
+ * DP_ERR_QUOTA (of its tenant, whose charge moves along).
  * Thread safe.  Cost: a get, the copy, and a put.
  */
 DP_API dp_status dp_buf_migrate(dp_buf *buf, dp_tier_id tier);

@@ -6,6 +6,7 @@
 #define DANPOOL_POOL_H
 
 #include <danpool/buf.h>
+#include <danpool/health.h>
 #include <danpool/status.h>
 #include <danpool/tier.h>
 
@@ -35,6 +36,7 @@ typedef struct dp_pool_config {
     size_t pmem_size_bytes;                 /* size on creation, at least 16 MiB */
     const dp_route_rule *rules;             /* (optional) NULL = the shipped table */
     size_t rule_count;
+    dp_health_config health; /* all zero = off */
 } dp_pool_config;
 
 #define DP_TIER_BIT(id)  (1u << (unsigned)(id))
@@ -42,6 +44,7 @@ typedef struct dp_pool_config {
 #define DP_POOL_CONFIG_DEFAULT                                                                     \
     {                                                                                              \
         .tiers = DP_TIER_BITS_ALL, .pmem_size_bytes = 256u << 20,                                  \
+        .health = DP_HEALTH_CONFIG_DEFAULT,                                                        \
     }
 
 /*

@@ -12,14 +12,6 @@
 extern "C" {
 #endif
 
-/* Families that routing and health use: tiny < 128 B, medium 128 B .. 2 KiB, large > 2 KiB. */
-typedef enum dp_family {
-    DP_FAMILY_TINY,
-    DP_FAMILY_MEDIUM,
-    DP_FAMILY_LARGE,
-    DP_FAMILY_COUNT
-} dp_family;
-
 typedef struct dp_tier_stats {
     uint64_t gets[DP_FAMILY_COUNT]; /* buffers handed out */
     uint64_t puts[DP_FAMILY_COUNT]; /* buffers whose last reference went */
@@ -33,8 +25,11 @@ typedef struct dp_tier_stats {
 
 typedef struct dp_stats {
     dp_tier_stats tiers[DP_TIER_COUNT];
-    uint64_t gets_failed;     /* requests that no tier of the rule could serve */
-    uint64_t fallbacks;       /* requests served by another tier than the rule's first */
+    uint64_t gets_failed;   /* requests that no tier of the rule could serve */
+    uint64_t fallbacks;     /* requests served by another tier than the rule's first */
+    uint64_t fallback_gets; /* by the fallback (health.h); in no tier's figures */
+    uint64_t fallback_puts;
+    uint64_t fallback_used_bytes;
     uint64_t bytes_copied;    /* by dp_buf_write, dp_buf_read, migrations and dp_stats_copied */
     uint64_t bytes_delivered; /* that left the program out of pooled buffers, by
                                  dp_stats_delivered: copied / delivered shows what was zero copy */
@@ -76,9 +71,6 @@ typedef struct dp_latency {
  */
 DP_API dp_status dp_latency_read(dp_pool *pool, dp_latency_kind kind, dp_tier_id tier,
                                  dp_latency *out);
-
-/* "tiny", "medium", "large". */
-DP_API const char *dp_family_name(dp_family family);
 
 #ifdef __cplusplus
 }

@@ -29,10 +29,11 @@ static const char *const kind_names[DP_KIND_COUNT] = {
 #undef KIND_NAME
 };
 
-/* A buffer over memory that a tier holds already; freed with its last reference. */
+/* A buffer over memory that is held already; freed with its last reference. */
 typedef struct wrapped_buf {
     dp_buf base; /* flags has BUF_WRAP, run is NULL */
     dp_pool *pool;
+    bool in_place; /* it lies in the memory that `release` gives back */
     tier_region region;
     buf_release *release;
     void *user;
@@ -110,48 +111,163 @@ static void get_observe(dp_pool *pool, dp_buf *buf, uint64_t begun_ns, bool is_f
         buf->flags |= BUF_SEEN;
 }
 
+/* A request on its long way. */
+typedef struct slow_get {
+    dp_pool *pool;
+    const dp_request *request;
+    void *site;
+    router_route route;
+    uint64_t begun_ns;
+    dp_status reason; /* why there is no buffer yet */
+    dp_buf *buf;
+} slow_get;
+
 /*
- * The long way: tries the route's tiers the whole way down.  "Full" outranks other reasons: a
- * caller can wait for memory, but not for a tier that is not there.
+ * Why a get fails: the tenant's own quota before "full" before anything else, since a caller can
+ * do something about the first, wait for the second, but not for a tier that is not there.
+ */
+static void reason_add(slow_get *get, dp_status status)
+{
+    if (get->reason != DP_ERR_QUOTA && (get->reason != DP_ERR_NOMEM || status == DP_ERR_QUOTA))
+        get->reason = status;
+}
+
+/* Makes a block that was charged to the request's tenant the request's buffer. */
+static void slow_get_end(slow_get *get, dp_buf *buf)
+{
+    const dp_request *request = get->request;
+    unsigned row = router_row(request->kind, request->priority, request->need);
+    buf_begin(get->pool, buf, request->size_bytes, row, get->site);
+    if (request->tenant != 0) {
+        buf->tenant = request->tenant;
+        buf->flags |= BUF_TENANT;
+    }
+    get->buf = buf;
+}
+
+static void slow_get_from_tier(slow_get *get, dp_tier_id tier)
+{
+    dp_pool *pool = get->pool;
+    uint16_t whose = get->request->tenant;
+    bool is_fresh = false;
+    const magazine_want want = {
+        .tier = tier,
+        .size_class = pool_class_of(pool, tier, get->request->size_bytes),
+        .is_fallback = (uint8_t)tier != get->route.first,
+        .is_fresh = &is_fresh,
+    };
+    size_t block_bytes = size_class_bytes(want.size_class);
+    dp_status status = tenant_charge(&pool->tenants, whose, tier, block_bytes);
+    if (status != DP_OK) {
+        reason_add(get, status);
+        return;
+    }
+    dp_buf *buf = NULL;
+    status = health_get(&pool->health, &want, &buf);
+    if (status == DP_OK) {
+        slow_get_end(get, buf);
+        get_observe(pool, buf, get->begun_ns, is_fresh);
+        return;
+    }
+    tenant_return(&pool->tenants, whose, tier, block_bytes);
+    magazine_count(&pool->magazines, MAGAZINE_FAILED + (unsigned)tier, 1);
+    reason_add(get, status == DP_ERR_QUOTA ? DP_ERR_NOMEM : status);
+}
+
+static void fallback_release(void *user, uint64_t cookie)
+{
+    fallback_put(user, (fallback_block *)(uintptr_t)cookie);
+}
+
+_Static_assert(sizeof(wrapped_buf) <= FALLBACK_DESCRIPTOR_BYTES, "its block has room for it");
+
+/* Host memory beside all budgets, for what no tier of its rule serves and no device has to see. */
+static void slow_get_from_fallback(slow_get *get)
+{
+    dp_pool *pool = get->pool;
+    const dp_request *request = get->request;
+    if ((request->need & DP_NEED_DEVICE) != 0)
+        return;
+    fallback_block *block = fallback_get(&pool->fallback, request->size_bytes);
+    if (block == NULL)
+        return;
+    const buf_wrap_args args = {
+        .tier = DP_TIER_HOST,
+        .kind = (dp_kind)request->kind,
+        .region = {.host = block->bytes, .size_bytes = block->size_bytes},
+        .size_bytes = request->size_bytes,
+        .writable = true,
+        .place = block->descriptor,
+        .release = fallback_release,
+        .user = &pool->fallback,
+        .cookie = (uint64_t)(uintptr_t)block,
+    };
+    dp_buf *buf = NULL;
+    dp_status status =
+        tenant_charge(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
+    if (status != DP_OK) {
+        reason_add(get, status);
+        fallback_put(&pool->fallback, block);
+        return;
+    }
+    DP_ASSERT(buf_wrap(pool, &args, &buf) == DP_OK); /* in place, and no size is too large */
+    buf->size_class = (uint8_t)size_class_of(block->size_bytes);
+    slow_get_end(get, buf);
+    if (observer_is_recording(&pool->observer)) /* else it would count among the tier's times */
+        get_observe(pool, buf, get->begun_ns, false);
+}
+
+/*
+ * The long way: the route's healthy tiers the whole way down, then the fallback, then what was
+ * passed over for its health and is there all the same.
  */
 dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
 {
     uint64_t begun_ns = os_clock_ns();
-    bool is_fresh = false;
-    dp_status reason = buf_request_check(request);
-    if (reason != DP_OK)
-        return reason;
-    magazine_layer *layer = &pool->magazines;
-    router_route route = router_find(&pool->router, request);
-    reason = DP_ERR_UNSUPPORTED;
+    dp_status status = buf_request_check(request);
+    if (status != DP_OK)
+        return status;
+    if (!tenant_exists(&pool->tenants, request->tenant))
+        return DP_ERR_NOT_FOUND;
+    slow_get get = {.pool = pool,
+                    .request = request,
+                    .site = __builtin_return_address(0),
+                    .route = router_find(&pool->router, request),
+                    .begun_ns = begun_ns,
+                    .reason = DP_ERR_UNSUPPORTED};
+    uint32_t passed_over = 0;
     (void)stream_release_poll(&pool->streams, STREAM_POLLS_MAX);
-    for (unsigned i = 0; i < route.count; i++) {
-        dp_tier_id tier = (dp_tier_id)route.tiers[i];
-        dp_buf *buf = NULL;
-        magazine_want want = {
-            .tier = tier,
-            .size_class = pool_class_of(pool, tier, request->size_bytes),
-            .is_fallback = route.tiers[i] != route.first,
-            .is_fresh = &is_fresh,
-        };
-        dp_status status = magazine_get(layer, &want, &buf);
-        if (status == DP_OK) {
-            unsigned row = router_row(request->kind, request->priority, request->need);
-            buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
-            get_observe(pool, buf, begun_ns, is_fresh);
-            if ((request->flags & DP_GET_MOVABLE) != 0)
-                return movable_wrap(&pool->movables, pool, buf, out);
-            *out = buf;
-            return DP_OK;
-        }
-        magazine_count(layer, MAGAZINE_FAILED + (unsigned)tier, 1);
-        if (status == DP_ERR_QUOTA)
-            status = DP_ERR_NOMEM;
-        if (reason != DP_ERR_NOMEM)
-            reason = status;
+    for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {
+        dp_tier_id tier = (dp_tier_id)get.route.tiers[i];
+        unsigned size_class = pool_class_of(pool, tier, request->size_bytes);
+        if (health_admits(&pool->health, tier, size_class_family(size_class)))
+            slow_get_from_tier(&get, tier);
+        else
+            passed_over |= DP_TIER_BIT(tier);
     }
-    magazine_count(layer, MAGAZINE_GETS_FAILED, 1);
-    return reason;
+    if (passed_over != 0) /* and so asked for nothing that would be late */
+        health_tick(&pool->health, HEALTH_LATE_TICKS);
+    if (get.buf == NULL && get.route.count > 0)
+        slow_get_from_fallback(&get);
+    for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {
+        dp_tier_id tier = (dp_tier_id)get.route.tiers[i];
+        if ((passed_over & DP_TIER_BIT(tier)) == 0)
+            continue;
+        if (health_admits_at_last(&pool->health, tier))
+            slow_get_from_tier(&get, tier);
+        else
+            reason_add(&get, DP_ERR_DEVICE);
+    }
+    if (get.buf != NULL) {
+        if ((request->flags & DP_GET_MOVABLE) != 0)
+            return movable_wrap(&pool->movables, pool, get.buf, out);
+        *out = get.buf;
+        return DP_OK;
+    }
+    magazine_count(&pool->magazines, MAGAZINE_GETS_FAILED, 1);
+    if (get.reason == DP_ERR_QUOTA)
+        tenant_count_refused(&pool->tenants, request->tenant);
+    return get.reason;
 }
 
 dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, dp_buf **out)
@@ -162,21 +278,18 @@ dp_status buf_get_in(dp_pool *pool, dp_tier_id tier, const dp_request *request, 
         status = DP_ERR_UNSUPPORTED;
     if (status != DP_OK)
         return status;
-    uint64_t begun_ns = os_clock_ns();
-    bool is_fresh = false;
-    magazine_want want = {.tier = tier,
-                          .size_class = pool_class_of(pool, tier, request->size_bytes),
-                          .is_fresh = &is_fresh};
-    dp_buf *buf = NULL;
-    status = magazine_get(&pool->magazines, &want, &buf);
-    if (status != DP_OK) {
-        magazine_count(&pool->magazines, MAGAZINE_FAILED + (unsigned)tier, 1);
-        return status == DP_ERR_QUOTA ? DP_ERR_NOMEM : status;
-    }
-    unsigned row = router_row(request->kind, request->priority, request->need);
-    buf_begin(pool, buf, request->size_bytes, row, __builtin_return_address(0));
-    get_observe(pool, buf, begun_ns, is_fresh);
-    *out = buf;
+    if (!health_admits_at_last(&pool->health, tier))
+        return DP_ERR_DEVICE;
+    slow_get get = {.pool = pool,
+                    .request = request,
+                    .site = __builtin_return_address(0),
+                    .route = {.first = (uint8_t)tier},
+                    .begun_ns = os_clock_ns(),
+                    .reason = DP_ERR_UNSUPPORTED};
+    slow_get_from_tier(&get, tier);
+    if (get.buf == NULL)
+        return get.reason;
+    *out = get.buf;
     return DP_OK;
 }
 
@@ -228,7 +341,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
     DP_ASSERT(args->size_bytes <= args->region.size_bytes);
     if (args->region.size_bytes > DP_SIZE_BYTES_MAX)
         return DP_ERR_TOO_LARGE;
-    wrapped_buf *self = os_aligned(64, sizeof *self);
+    wrapped_buf *self = args->place != NULL ? args->place : os_aligned(64, sizeof *self);
     if (self == NULL)
         return DP_ERR_NOMEM;
     *self = (wrapped_buf){
@@ -243,6 +356,7 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
                  .host = args->region.host,
                  .device = args->region.device},
         .pool = pool,
+        .in_place = args->place != NULL,
         .region = args->region,
         .release = args->release,
         .user = args->user,
@@ -271,8 +385,10 @@ static __attribute__((noinline)) void wrapped_free(dp_buf *buf)
 {
     wrapped_buf *self = (wrapped_buf *)(void *)buf;
     dp_pool *pool = self->pool;
+    bool in_place = self->in_place;
     self->release(self->user, self->cookie);
-    os_free(self);
+    if (!in_place)
+        os_free(self);
     /* Release: whoever destroys the pool after reading 0 sees that the memory is given back. */
     atomic_fetch_sub_explicit(&pool->wrapped_live, 1, memory_order_release);
 }
@@ -282,6 +398,11 @@ static void buf_recycle(dp_buf *buf)
 {
     if ((buf->flags & BUF_LEASE) != 0)
         lease_end(&pool_of(buf)->life.leases, buf);
+    if ((buf->flags & BUF_TENANT) != 0) {
+        buf->flags &= (uint8_t)~BUF_TENANT;
+        tenant_return(&pool_of(buf)->tenants, buf->tenant, (dp_tier_id)buf->tier,
+                      buf->capacity_bytes);
+    }
     if ((buf->flags & BUF_WRAP) != 0) {
         wrapped_free(buf);
         return;
@@ -290,10 +411,16 @@ static void buf_recycle(dp_buf *buf)
         movable_free(buf);
         return;
     }
-    dp_pool *pool = slab_pool_of(buf);
+    dp_pool *pool = pool_of(buf);
+    bool is_wrapped = (buf->flags & BUF_WRAP) != 0;
+    bool is_seen = (buf->flags & BUF_SEEN) != 0; /* a put without its get tells nothing */
     const observed_buf put = observed(buf);
-    /* A put without its get tells nothing. */
-    observe_put((buf->flags & BUF_SEEN) != 0 ? &pool->observer : NULL, &put);
+    if (is_seen || !is_wrapped)
+        observe_put(is_seen ? &pool->observer : NULL, &put);
+    if (is_wrapped) {
+        wrapped_free(buf);
+        return;
+    }
     buf->flags = 0;
     OS_POISON(buf->host, buf_host_bytes(buf));
     magazine_put(&pool->magazines, buf);
@@ -418,6 +545,13 @@ static bool may_write(const dp_buf *buf)
            (((const wrapped_buf *)(const void *)buf)->writable && buf_references(buf) == 1);
 }
 
+/* NULL: plain memory, maybe of a tier that this pool has not got. */
+static dp_tier *copy_tier(const dp_buf *buf)
+{
+    bool is_plain = (buf->flags & BUF_WRAP) != 0 && buf->host != NULL;
+    return is_plain ? NULL : pool_of(buf)->tiers[buf->tier];
+}
+
 dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_t size_bytes)
 {
     if (!range_is_inside(buf, offset_bytes, size_bytes) || !may_write(buf))
@@ -426,8 +560,13 @@ dp_status dp_buf_write(dp_buf *buf, size_t offset_bytes, const void *from, size_
         return movable_write(buf, offset_bytes, from, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
-    dp_status status =
-        tier_write(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, from, size_bytes);
+    dp_tier *tier = copy_tier(buf);
+    dp_status status = DP_OK;
+    if (tier != NULL)
+        status = tier_write(tier, region, base + offset_bytes, from, size_bytes);
+    else
+        memcpy((char *)buf->host + offset_bytes, from, size_bytes);
+    health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;
@@ -441,8 +580,13 @@ dp_status dp_buf_read(const dp_buf *buf, size_t offset_bytes, void *to, size_t s
         return movable_read(buf, offset_bytes, to, size_bytes);
     size_t base = 0;
     const tier_region *region = place_of(buf, &base);
-    dp_status status =
-        tier_read(pool_of(buf)->tiers[buf->tier], region, base + offset_bytes, to, size_bytes);
+    dp_tier *tier = copy_tier(buf);
+    dp_status status = DP_OK;
+    if (tier != NULL)
+        status = tier_read(tier, region, base + offset_bytes, to, size_bytes);
+    else
+        memcpy(to, (const char *)buf->host + offset_bytes, size_bytes);
+    health_report(&pool_of(buf)->health, (dp_tier_id)buf->tier, status);
     if (status == DP_OK)
         magazine_count(&pool_of(buf)->magazines, MAGAZINE_BYTES_COPIED, size_bytes);
     return status;

@@ -184,6 +184,16 @@ static dp_status set_refill(magazine_layer *layer, magazine *mag, unsigned index
     return status;
 }
 
+static void count_got(magazine *mag, const magazine_want *want, dp_buf *buf)
+{
+    if (want->is_fallback)
+        stats_add(&mag->fallbacks, 1);
+    if (want->is_fresh != NULL)
+        *want->is_fresh = buf->flags != 0;
+    if (buf->flags != 0)
+        magazine_count_fresh(mag, buf);
+}
+
 static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazine_want *want,
                          dp_buf **out)
 {
@@ -206,12 +216,7 @@ static dp_status set_get(magazine_layer *layer, magazine_set *set, const magazin
         if (status != DP_OK)
             return status;
     }
-    if (want->is_fallback)
-        stats_add(&mag->fallbacks, 1);
-    if (want->is_fresh != NULL)
-        *want->is_fresh = buf->flags != 0;
-    if (buf->flags != 0)
-        magazine_count_fresh(mag, buf);
+    count_got(mag, want, buf);
     *out = buf;
     return DP_OK;
 }
@@ -360,6 +365,18 @@ magazine_set *magazine_set_find(magazine_layer *layer)
 }
 
 /* ---- what the rungs above call ---- */
+
+dp_buf *magazine_get_mine(magazine_layer *layer, const magazine_want *want)
+{
+    magazine_set *set = magazine_sets[layer->slot];
+    if (set->layer == NULL)
+        return NULL;
+    magazine *mag = magazine_of(set, want->tier, want->size_class);
+    dp_buf *buf = magazine_pop(mag);
+    if (buf != NULL)
+        count_got(mag, want, buf);
+    return buf;
+}
 
 dp_status magazine_get(magazine_layer *layer, const magazine_want *want, dp_buf **out)
 {

@@ -198,6 +198,10 @@ typedef struct magazine_want {
  */
 dp_status magazine_get(magazine_layer *layer, const magazine_want *want, dp_buf **out);
 
+/* The first step of it: from the calling thread's own magazine, counted; NULL when that is empty.
+ */
+dp_buf *magazine_get_mine(magazine_layer *layer, const magazine_want *want);
+
 /* Takes one free block back, counted.  Cannot fail. */
 void magazine_put(magazine_layer *layer, dp_buf *buf);
 

@@ -330,6 +330,10 @@ static dp_status block_like(const movable_buf *self, dp_tier_id tier, dp_buf **o
                           .kind = (uint8_t)router_row_kind(row),
                           .priority = (uint8_t)router_row_priority(row),
                           .need = (uint8_t)router_row_need(row)};
+    /* The charge moves with it; where its tenant has ended the new block is nobody's. */
+    if ((self->block->flags & BUF_TENANT) != 0 &&
+        tenant_exists(&self->pool->tenants, self->block->tenant))
+        request.tenant = self->block->tenant;
     dp_buf *block = NULL;
     dp_status status = buf_get_in(self->pool, tier, &request, &block);
     if (status != DP_OK)

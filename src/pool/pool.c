@@ -163,21 +163,27 @@ static uint32_t fast_entry(const dp_pool *pool, unsigned row, unsigned size_clas
     return tier == route.first ? entry : entry + POOL_FAST_FALLBACK;
 }
 
-void pool_fast_open(dp_pool *pool)
+static void fast_fill(dp_pool *pool)
 {
     for (unsigned row = 0; row < ROUTER_ROWS; row++) {
         for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
-            atomic_store_explicit(&pool->fast[row][i], fast_entry(pool, row, i),
-                                  memory_order_relaxed);
+            pool->fast_home[row][i] = fast_entry(pool, row, i);
     }
+    pool_fast_follow(pool);
 }
 
-void pool_fast_close(dp_pool *pool)
+static void fast_changed(void *pool, dp_tier_id tier)
 {
-    for (unsigned row = 0; row < ROUTER_ROWS; row++) {
-        for (unsigned i = 0; i < POOL_FAST_CLASSES; i++)
-            atomic_store_explicit(&pool->fast[row][i], 0, memory_order_relaxed);
-    }
+    pool_fast_apply(pool, tier);
+}
+
+static void health_start(dp_pool *pool, const dp_pool_config *config)
+{
+    const health_links links = {
+        .layer = &pool->magazines, .tiers = pool->tiers, .changed = fast_changed, .user = pool};
+    health_init(&pool->health, &config->health, &links);
+    fallback_init(&pool->fallback, config->health.enabled ? config->health.fallback_bytes_max : 0);
+    tenants_init(&pool->tenants);
 }
 
 /* Everything above the tiers, which pool->tiers holds already. */
@@ -191,6 +197,8 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
     if (facts.usable == 0)
         return DP_ERR_UNSUPPORTED;
     dp_status status = router_init(rules, rule_count, &facts, &pool->router);
+    if (status == DP_OK)
+        status = health_config_check(&config->health);
     if (status != DP_OK)
         return status;
     status = slabs_create(pool, facts.usable);
@@ -202,7 +210,8 @@ static dp_status pool_build(dp_pool *pool, const dp_pool_config *config)
         return status;
     }
     movable_layer_init(&pool->movables);
-    pool_fast_open(pool);
+    health_start(pool, config);
+    fast_fill(pool);
     stream_release_open(&pool->streams, facts.device_visible != 0);
     return DP_OK;
 }
@@ -272,6 +281,9 @@ void dp_pool_destroy(dp_pool *pool)
     /* A cache that is still there shows as wrapped or held buffers as well. */
     DP_ASSERT(atomic_load_explicit(&pool->wrapped_live, memory_order_acquire) == 0);
     movable_layer_destroy(&pool->movables);
+    tenants_destroy(&pool->tenants);
+    fallback_destroy(&pool->fallback);
+    health_destroy(&pool->health);
     magazine_layer_destroy(&pool->magazines);
     slabs_destroy(pool); /* asserts that every block came back */
     tiers_close(pool->tiers);
@@ -332,6 +344,11 @@ void dp_pool_thread_flush(dp_pool *pool)
 void dp_stats_read(dp_pool *pool, dp_stats *out)
 {
     stats_collect(&pool->magazines, out);
+    fallback_stats fallback_now;
+    fallback_stats_read(&pool->fallback, &fallback_now);
+    out->fallback_gets = fallback_now.gets;
+    out->fallback_puts = fallback_now.puts;
+    out->fallback_used_bytes = fallback_now.held_bytes;
 }
 
 void dp_stats_copied(dp_pool *pool, size_t bytes)
@@ -348,6 +365,8 @@ void pool_check(dp_pool *pool)
 {
     dp_stats stats;
     dp_stats_read(pool, &stats);
+    fallback_check(&pool->fallback);
+    health_check(&pool->health);
     movable_check(&pool->movables);
     stream_release_check(&pool->streams);
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {

@@ -28,6 +28,7 @@ typedef struct buf_wrap_args {
     tier_region region;
     size_t size_bytes;
     bool writable; /* (optional) by its only holder */
+    void *place;   /* (optional) 192 bytes for the descriptor in what `release` gives back */
     buf_release *release;
     void *user;
     uint64_t cookie;

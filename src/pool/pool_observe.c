@@ -22,7 +22,7 @@ dp_status dp_trace_start(dp_pool *pool, uint32_t events_per_thread)
     os_lock(&switch_lock);
     dp_status status = trace_start(&pool->observer.trace, events_per_thread);
     if (status == DP_OK)
-        pool_fast_close(pool);
+        pool_fast_follow(pool);
     os_unlock(&switch_lock);
     return status;
 }
@@ -31,7 +31,7 @@ void dp_trace_stop(dp_pool *pool)
 {
     os_lock(&switch_lock);
     trace_stop(&pool->observer.trace);
-    pool_fast_open(pool);
+    pool_fast_follow(pool);
     os_unlock(&switch_lock);
 }
 

@@ -2,11 +2,14 @@
 /*
  * Rung 4: what a pool is made of.  pool.c builds it up and takes it down; buf.c serves from it.
  *
- * Everything but the counters and the layer's own insides is constant while the pool lives.
+ * Everything but the counters, the short way's table and the parts' own insides is constant while
+ * the pool lives.
  */
 #ifndef DP_POOL_POOL_STATE_H
 #define DP_POOL_POOL_STATE_H
 
+#include "pool/fallback.h"
+#include "pool/health.h"
 #include "pool/lifecycle.h"
 #include "pool/magazine.h"
 #include "pool/movable.h"
@@ -14,6 +17,7 @@
 #include "pool/pool_internal.h"
 #include "pool/router.h"
 #include "pool/stream_release.h"
+#include "pool/tenant.h"
 
 /* Classes that the short way covers: blocks up to 4 MiB, whatever the magazines keep of them. */
 #define POOL_FAST_CLASSES   128u
@@ -40,14 +44,20 @@ struct dp_pool {
     router router;
     _Atomic uint32_t fast[ROUTER_ROWS][POOL_FAST_CLASSES];
     life life;
+    uint32_t fast_home[ROUTER_ROWS][POOL_FAST_CLASSES]; /* what it says while all is well */
+    health health;
+    fallback fallback;
+    tenants tenants;
 };
 
 /*
- * Lets gets take the short way where the answer stands in the table, or sends every get the long
- * way, where it can be recorded.  Gets under way are not waited for.
+ * Makes the short way's table say what is so now: each entry what it said at the start, but the
+ * long way where the tier's health, or a recording, wants to see every get.  Gets under way are not
+ * waited for.
  */
-void pool_fast_open(dp_pool *pool);
-void pool_fast_close(dp_pool *pool);
+void pool_fast_follow(dp_pool *pool);
+/* The part of it that leads to one tier; under the health's lock. */
+void pool_fast_apply(dp_pool *pool, dp_tier_id tier);
 
 /* The class that serves a request in that tier. */
 static inline unsigned pool_class_of(const dp_pool *pool, unsigned tier, size_t size_bytes)

@@ -483,6 +483,20 @@ void slab_trim(slab *self)
     os_unlock(&self->lock);
 }
 
+dp_status slab_probe(slab *self)
+{
+    tier_region region;
+    os_lock(&self->lock);
+    self->stats.region_calls++;
+    dp_status status = tier_region_get(self->tier, self->unit_bytes, &region);
+    if (status == DP_OK) {
+        self->stats.region_calls++;
+        tier_region_put(self->tier, &region);
+    }
+    os_unlock(&self->lock);
+    return status;
+}
+
 void slab_destroy(slab *self)
 {
     if (self == NULL)

@@ -41,13 +41,14 @@
  * Bits of dp_buf.flags.  A block whose flags are 0 takes the short way through get and put; any bit
  * sends it the long way, where what the bit means is seen to.
  */
-#define BUF_FRESH 1u  /* has never been handed to a caller */
-#define BUF_WRAP  2u  /* a wrapped_buf: the block is not a slab's */
-#define BUF_MARK  4u  /* seen by the walker */
-#define BUF_REST  8u  /* on its run's free chain */
-#define BUF_SEEN  16u /* held: its get was recorded, so its put is */
-#define BUF_LEASE 32u /* has a record in the pool's table of leases, which ends with the buffer */
-#define BUF_MOVE  64u /* a movable_buf: the block that it points to is the slab's */
+#define BUF_FRESH  1u   /* has never been handed to a caller */
+#define BUF_WRAP   2u   /* a wrapped_buf: the block is not a slab's */
+#define BUF_MARK   4u   /* seen by the walker */
+#define BUF_REST   8u   /* on its run's free chain */
+#define BUF_TENANT 16u  /* charged to a tenant */
+#define BUF_LEASE  32u  /* has a record in the pool's table of leases, which ends with the buffer */
+#define BUF_MOVE   64u  /* a movable_buf: the block that it points to is the slab's */
+#define BUF_SEEN   128u /* held: its get was recorded, so its put is */
 
 /* The part of a descriptor that is a slab's own. */
 typedef struct slab_run slab_run;
@@ -76,7 +77,8 @@ struct dp_buf {
     uint16_t magazine; /* the same as an index, which names tier and class */
     uint8_t size_class;
     uint8_t noted; /* the walk's own, under the slab's lock: what has been said of this life */
-    uint8_t unused[4];
+    uint8_t unused[2];
+    uint16_t tenant; /* with BUF_TENANT: whose it is */
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(dp_buf) == 64, "a descriptor is one cache line");
 
@@ -127,6 +129,9 @@ size_t slab_rest_max(const slab *slab, unsigned size_class);
 
 /* Gives every region that holds no block back to the tier, kept ones too. */
 void slab_trim(slab *slab);
+
+/* Asks the tier for a little memory and gives it back at once: does it answer? */
+dp_status slab_probe(slab *slab);
 
 /* The pool that a block belongs to; not for a wrapped or movable one. */
 dp_pool *slab_pool_of(const dp_buf *buf);

@@ -53,6 +53,29 @@ static void add_set(void *user, const magazine_set *set)
     stats->bytes_delivered += stats_load(&set->counters.bytes_delivered);
 }
 
+typedef struct used_sum {
+    dp_tier_id tier;
+    uint64_t bytes;
+} used_sum;
+
+static void add_used(void *user, const magazine_set *set)
+{
+    used_sum *sum = user;
+    const magazine *magazines = &set->magazines[set->layer->first[sum->tier]];
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+        uint64_t puts = stats_load(&magazines[i].puts);
+        sum->bytes += (stats_load(&magazines[i].gets) - puts) * size_class_bytes(i);
+    }
+}
+
+uint64_t stats_used_bytes(struct magazine_layer *layer, dp_tier_id tier)
+{
+    used_sum sum = {.tier = tier};
+    if (layer->first[tier] != 0)
+        magazine_each(layer, add_used, &sum);
+    return sum.bytes > INT64_MAX ? 0 : sum.bytes;
+}
+
 void stats_collect(struct magazine_layer *layer, dp_stats *out)
 {
     *out = (dp_stats){0};

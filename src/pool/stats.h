@@ -36,6 +36,9 @@ static inline void stats_add(_Atomic uint64_t *counter, uint64_t value)
 
 struct magazine_layer;
 
+/* Only the used_bytes of one tier. */
+uint64_t stats_used_bytes(struct magazine_layer *layer, dp_tier_id tier);
+
 /* Sums everything that the layer's threads, dead ones too, and its slabs have counted. */
 void stats_collect(struct magazine_layer *layer, dp_stats *out);
 

@@ -78,6 +78,13 @@ void tier_region_put(dp_tier *tier, const tier_region *region)
     tier->ops->region_put(tier, region);
 }
 
+dp_status tier_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes)
+{
+    if (tier->ops->room == NULL)
+        return DP_ERR_UNSUPPORTED;
+    return tier->ops->room(tier, free_bytes, all_bytes);
+}
+
 /* Written so that a huge offset cannot wrap round. */
 static bool range_is_inside(const tier_region *region, size_t offset_bytes, size_t size_bytes)
 {

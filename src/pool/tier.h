@@ -118,6 +118,8 @@ typedef struct tier_ops {
     void (*close)(dp_tier *tier);
     dp_status (*region_get)(dp_tier *tier, size_t size_bytes, tier_region *out);
     void (*region_put)(dp_tier *tier, const tier_region *region);
+    /* (optional) What is free and what there is in all, others' use included; any thread. */
+    dp_status (*room)(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes);
     const tier_copy_ops *copy;     /* (optional) NULL: memcpy on the host address does */
     const tier_store_ops *store;   /* (optional) NULL: nothing here survives the process */
     const tier_advice_ops *advice; /* (optional) NULL: the memory is where it is */
@@ -216,6 +218,7 @@ static inline tier_ops tier_ops_like(const tier_ops *own, const tier_ops *inner)
         .close = own->close,
         .region_get = inner->region_get != NULL ? own->region_get : NULL,
         .region_put = inner->region_put != NULL ? own->region_put : NULL,
+        .room = inner->room != NULL ? own->room : NULL,
         .copy = inner->copy != NULL ? own->copy : NULL,
         .store = inner->store != NULL ? own->store : NULL,
         .advice = inner->advice != NULL ? own->advice : NULL,
@@ -229,6 +232,8 @@ void tier_close(dp_tier *tier);
 bool tier_has_regions(const dp_tier *tier);
 dp_status tier_region_get(dp_tier *tier, size_t size_bytes, tier_region *out);
 void tier_region_put(dp_tier *tier, const tier_region *region);
+/* DP_ERR_UNSUPPORTED where nobody can say: memory that is whatever the system gives. */
+dp_status tier_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes);
 dp_status tier_write(dp_tier *tier, const tier_region *region, size_t offset_bytes,
                      const void *from, size_t size_bytes);
 dp_status tier_read(dp_tier *tier, const tier_region *region, size_t offset_bytes, void *to,

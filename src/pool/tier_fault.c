@@ -54,6 +54,11 @@ static void fault_region_put(dp_tier *tier, const tier_region *region)
     tier_region_put(fault_of(tier)->inner, region);
 }
 
+static dp_status fault_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes)
+{
+    return tier_room(fault_of(tier)->inner, free_bytes, all_bytes);
+}
+
 static dp_status fault_write(dp_tier *tier, uint64_t device, const void *from, size_t size_bytes)
 {
     fault_tier *self = fault_of(tier);
@@ -166,6 +171,7 @@ static const tier_ops FAULT_OPS = {
     .close = fault_close,
     .region_get = fault_region_get,
     .region_put = fault_region_put,
+    .room = fault_room,
     .copy = &FAULT_COPY_OPS,
     .store = &FAULT_STORE_OPS,
     .advice = &FAULT_ADVICE_OPS,

@@ -61,6 +61,23 @@ static void hbm_region_put(dp_tier *tier, const tier_region *region)
     }
 }
 
+static dp_status hbm_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes)
+{
+    const cuda_device *device = &hbm_of(tier)->device;
+    dp_status status = cuda_enter(device);
+    if (status != DP_OK)
+        return status;
+    size_t free_now = 0;
+    size_t all = 0;
+    status = cuda_status(device->driver->memory_info(&free_now, &all));
+    cuda_leave(device);
+    if (status == DP_OK) {
+        *free_bytes = free_now;
+        *all_bytes = all;
+    }
+    return status;
+}
+
 static dp_status hbm_write(dp_tier *tier, uint64_t address, const void *from, size_t size_bytes)
 {
     const cuda_device *device = &hbm_of(tier)->device;
@@ -91,6 +108,7 @@ static const tier_ops HBM_OPS = {
     .close = hbm_close,
     .region_get = hbm_region_get,
     .region_put = hbm_region_put,
+    .room = hbm_room,
     .copy = &HBM_COPY_OPS,
 };
 

@@ -78,6 +78,11 @@ static void limit_region_put(dp_tier *tier, const tier_region *region)
     unbook(self, size_bytes);
 }
 
+static dp_status limit_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes)
+{
+    return tier_room(limit_of(tier)->inner, free_bytes, all_bytes);
+}
+
 static dp_status limit_write(dp_tier *tier, uint64_t device, const void *from, size_t size_bytes)
 {
     dp_tier *inner = limit_of(tier)->inner;
@@ -197,6 +202,7 @@ static const tier_ops LIMIT_OPS = {
     .close = limit_close,
     .region_get = limit_region_get,
     .region_put = limit_region_put,
+    .room = limit_room,
     .copy = &LIMIT_COPY_OPS,
     .store = &LIMIT_STORE_OPS,
     .advice = &LIMIT_ADVICE_OPS,

@@ -77,6 +77,12 @@ static void trace_region_put(dp_tier *tier, const tier_region *region)
     (void)end(tier, &event, DP_OK);
 }
 
+/* Only a question, and not reported. */
+static dp_status trace_room(dp_tier *tier, uint64_t *free_bytes, uint64_t *all_bytes)
+{
+    return tier_room(trace_of(tier)->inner, free_bytes, all_bytes);
+}
+
 static dp_status trace_write(dp_tier *tier, uint64_t device, const void *from, size_t size_bytes)
 {
     dp_tier *inner = trace_of(tier)->inner;
@@ -201,6 +207,7 @@ static const tier_ops TRACE_OPS = {
     .close = trace_close,
     .region_get = trace_region_get,
     .region_put = trace_region_put,
+    .room = trace_room,
     .copy = &TRACE_COPY_OPS,
     .store = &TRACE_STORE_OPS,
     .advice = &TRACE_ADVICE_OPS,

@@ -30,15 +30,6 @@ static protocol_error enter_room(server_loop *loop, dp_room *room, dp_buf *tail,
     return PROTOCOL_OK;
 }
 
-static dp_status tail_get(server_loop *loop, size_t size_bytes, dp_buf **out)
-{
-    dp_request request = {.size_bytes = size_bytes,
-                          .kind = DP_KIND_TEXT,
-                          .priority = DP_PRIORITY_NORMAL,
-                          .need = DP_NEED_HOST};
-    return dp_get(loop->server->pool, &request, out);
-}
-
 protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_request *request,
                           uint64_t *seq)
 {
@@ -46,7 +37,7 @@ protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_reque
         return PROTOCOL_SHUTTING_DOWN;
     }
     dp_buf *tail;
-    dp_status status = tail_get(loop, protocol_text_tail_bytes_max(request), &tail);
+    dp_status status = room_message_get(room, protocol_text_tail_bytes_max(request), &tail);
     if (status != DP_OK) {
         return error_of(status);
     }
@@ -60,7 +51,7 @@ protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_reque
 protocol_error admit_media(server_loop *loop, const media_upload *upload, uint64_t *seq)
 {
     dp_buf *tail;
-    dp_status status = tail_get(loop, PROTOCOL_MEDIA_TAIL_BYTES_MAX, &tail);
+    dp_status status = room_message_get(upload->room, PROTOCOL_MEDIA_TAIL_BYTES_MAX, &tail);
     if (status != DP_OK) {
         return error_of(status);
     }

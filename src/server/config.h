@@ -28,6 +28,10 @@
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     S(pool, tiers, "all", "memories to open: all, or names with commas; host must be one")         \
     N(pool, host_budget_mib, 0, 0, 1048576, "most the pool takes of host memory, 0 = no limit")    \
+    N(pool, fallback_mib, 16, 0, 65536, "host memory beside that for when a tier ails, 0 = none")  \
+    N(pool, slow_ms, 5, 0, 60000, "P99 of gets from a tier that degrades it, 0 = none does")       \
+    N(pool, room_quota_mib, 0, 0, 1048576,                                                         \
+      "most a room's messages take of each tier, 0 = no limit")                                    \
     N(pool, huge_budget_mib, 0, 0, 1048576, "most in huge pages, 0 = no limit")                    \
     N(pool, pinned_budget_mib, 0, 0, 1048576, "most of page-locked memory, 0 = no limit")          \
     N(pool, hbm_budget_mib, 0, 0, 1048576, "most of the GPU's memory, 0 = no limit")               \

@@ -33,6 +33,7 @@
 #define ACCEPTS_PER_WAKE     64
 #define SEND_BUFFER_BYTES    (128 << 10)
 #define ROOM_IDLE_NS         600000000000u
+#define TICK_US              (LWS_US_PER_SEC / 10)
 #define SERVICE_BUFFER_BYTES (32u << 10)
 #define ESCAPES_PAUSE_US     10000
 
@@ -292,6 +293,14 @@ static void escapes_due(lws_sorted_usec_list_t *timer)
                      complete ? LWS_US_PER_SEC : ESCAPES_PAUSE_US);
 }
 
+/* The first loop looks after the pool's health. */
+static void tick_passed(lws_sorted_usec_list_t *timer)
+{
+    server_loop *loop = lws_container_of(timer, server_loop, tick_timer);
+    dp_pool_tick(loop->server->pool);
+    lws_sul_schedule(loop->context, 0, &loop->tick_timer, tick_passed, TICK_US);
+}
+
 static void go_away(server_loop *loop)
 {
     loop->going_away = true;
@@ -473,6 +482,9 @@ static void *loop_run(void *user)
     atomic_store_explicit(&loop->beat_ns, os_clock_ns(), memory_order_relaxed);
     loop->flush_timer.cb = flush_due;
     lws_sul_schedule(loop->context, 0, &loop->second_timer, second_passed, LWS_US_PER_SEC);
+    if (loop->index == 0) {
+        lws_sul_schedule(loop->context, 0, &loop->tick_timer, tick_passed, TICK_US);
+    }
     if (loop->index == 0 && loop->server->config.pool_lease_ms > 0) {
         lws_sul_schedule(loop->context, 0, &loop->escape_timer, escapes_due, LWS_US_PER_SEC);
     }
@@ -486,6 +498,7 @@ static void *loop_run(void *user)
     lws_sul_cancel(&loop->drain_timer);
     lws_sul_cancel(&loop->second_timer);
     lws_sul_cancel(&loop->escape_timer);
+    lws_sul_cancel(&loop->tick_timer);
     /* Closes what is still open; the sessions' CLOSED callbacks release views and buffers. */
     lws_context_destroy(loop->context);
     return NULL;

@@ -191,6 +191,17 @@ static void prewarm_messages(dp_server *server)
     dp_pool_thread_flush(server->pool); /* this thread gets no messages: they are the loops' */
 }
 
+/* Called while the pool holds a lock: only writes a line. */
+static void log_health(void *user, const dp_health_event *event)
+{
+    (void)user;
+    bool is_breaker = event->family == DP_FAMILY_COUNT;
+    log_warn("health", "tier=%s family=%s from=%s to=%s cause=%s", dp_tier_name(event->tier),
+             is_breaker ? "breaker" : dp_family_name(event->family),
+             dp_health_state_name(event->from), dp_health_state_name(event->to),
+             dp_health_cause_name(event->cause));
+}
+
 static void set_budgets(const config *settings, size_t budget_bytes_max[DP_TIER_COUNT])
 {
     budget_bytes_max[DP_TIER_HOST] = (size_t)settings->pool_host_budget_mib << 20;
@@ -214,6 +225,9 @@ static dp_status open_pool(dp_server *server)
     pool_config.pmem_path = settings->pool_pmem_path[0] != '\0' ? settings->pool_pmem_path : NULL;
     pool_config.pmem_size_bytes = (size_t)settings->pool_pmem_size_mib << 20;
     set_budgets(settings, pool_config.budget_bytes_max);
+    pool_config.health.fallback_bytes_max = (size_t)settings->pool_fallback_mib << 20;
+    pool_config.health.p99_ns_max = (uint64_t)settings->pool_slow_ms * 1000000u;
+    pool_config.health.listener = log_health;
     dp_status status = dp_pool_create(&pool_config, &server->pool);
     if (status != DP_OK) {
         log_error("cannot open the pool", "status=%s pmem_path=\"%s\" reason=\"%s\"",
@@ -296,7 +310,8 @@ static dp_status open_rooms(dp_server *server)
                          .history_max = (size_t)settings->history_messages_max,
                          .rooms_max = (size_t)settings->limits_rooms_max,
                          .window_ns = (uint64_t)settings->fanout_flush_ms_max * 1000000u,
-                         .notify = loop_notify_view};
+                         .notify = loop_notify_view,
+                         .quota_bytes_max = (size_t)settings->pool_room_quota_mib << 20};
     return room_table_create(&rooms, &server->rooms);
 }
 

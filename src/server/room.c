@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include <danpool/lifecycle.h>
+#include <danpool/tenant.h>
 
 #include "pool/os.h"
 #include "server/metrics.h"
@@ -34,6 +35,7 @@ struct dp_room {
     uint64_t used_ns;    /* likewise */
     char name[ROOM_NAME_BYTES_MAX + 1];
     char epoch[ROOM_EPOCH_BYTES];
+    uint16_t tenant; /* 0: none */
 
     pthread_mutex_t lock;
     uint64_t last_seq, flushed_seq;
@@ -90,6 +92,9 @@ static void room_destroy(dp_room *room)
         dp_put(room->history[(room->history_head + max - 1 - i) % max].tail);
     }
     batch_ring_clear(&room->ring);
+    if (room->tenant != 0) {
+        (void)dp_tenant_destroy(room->table->config.pool, room->tenant);
+    }
     free(room->window);
     free(room->history);
     pthread_mutex_destroy(&room->lock);
@@ -134,6 +139,22 @@ size_t room_table_count(room_table *table)
     return count;
 }
 
+/*
+ * Messages are charged, batches are not: those are bounded by the ring, and a room whose history
+ * fills its quota must still be able to send.
+ */
+static dp_status tenant_create(const room_config *config, const char *name, uint16_t *id)
+{
+    if (config->quota_bytes_max == 0) {
+        return DP_OK;
+    }
+    size_t quotas[DP_TIER_COUNT];
+    for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+        quotas[tier] = config->quota_bytes_max;
+    }
+    return dp_tenant_create(config->pool, name, quotas, id);
+}
+
 static dp_status room_create(room_table *table, const char *name, dp_room **out)
 {
     const room_config *config = &table->config;
@@ -152,6 +173,13 @@ static dp_status room_create(room_table *table, const char *name, dp_room **out)
         free(made->history);
         free(made);
         return DP_ERR_NOMEM;
+    }
+    dp_status status = tenant_create(config, name, &made->tenant);
+    if (status != DP_OK) {
+        batch_ring_clear(&made->ring);
+        free(made->history);
+        free(made);
+        return status;
     }
     pthread_mutex_init(&made->lock, NULL);
     snprintf(made->name, sizeof made->name, "%s", name);
@@ -250,6 +278,34 @@ static void history_push(dp_room *room, const room_message *message)
     dp_ref(slot->tail);
     dp_buf_expect_long(slot->tail);
     room->history_head = (room->history_head + 1) % max;
+}
+
+/* Drops the older half of the history; false when there is none. */
+static bool history_halve(dp_room *room)
+{
+    size_t max = room->table->config.history_max;
+    pthread_mutex_lock(&room->lock);
+    size_t keep = room->history_count / 2;
+    bool any = room->history_count > 0;
+    for (; room->history_count > keep; room->history_count--) {
+        dp_put(room->history[(room->history_head + max - room->history_count) % max].tail);
+    }
+    pthread_mutex_unlock(&room->lock);
+    return any;
+}
+
+dp_status room_message_get(dp_room *room, size_t size_bytes, dp_buf **out)
+{
+    const dp_request request = {.size_bytes = size_bytes,
+                                .kind = DP_KIND_TEXT,
+                                .priority = DP_PRIORITY_NORMAL,
+                                .need = DP_NEED_HOST,
+                                .tenant = room->tenant};
+    dp_status status = dp_get(room->table->config.pool, &request, out);
+    while (status == DP_ERR_QUOTA && history_halve(room)) {
+        status = dp_get(room->table->config.pool, &request, out);
+    }
+    return status;
 }
 
 /* How many messages of the window, from `start`, go into the next batch. */

@@ -43,6 +43,7 @@ typedef struct room_config {
     size_t rooms_max;
     uint64_t window_ns;
     room_notify *notify;
+    size_t quota_bytes_max; /* of each tier, for a room's messages; 0: rooms are no tenants */
 } room_config;
 
 /* A loop's side of a room.  Everything here but `room` and `loop` belongs to the loop's thread. */
@@ -79,6 +80,13 @@ size_t room_table_count(room_table *table);
 
 const char *room_name(const dp_room *room);
 const char *room_epoch(const dp_room *room);
+
+/*
+ * A buffer for a message to this room, charged to it where rooms have a quota.  A room whose quota
+ * is used up gives its oldest history away for it.  DP_ERR_QUOTA: what waits to be sent alone
+ * fills it; DP_ERR_NOMEM.
+ */
+dp_status room_message_get(dp_room *room, size_t size_bytes, dp_buf **out);
 
 typedef struct room_admitted {
     uint64_t seq;

@@ -60,7 +60,7 @@ struct server_loop {
     _Atomic bool stop;
     _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
     protocol_parser *parser;
-    lws_sorted_usec_list_t flush_timer, drain_timer, second_timer, escape_timer;
+    lws_sorted_usec_list_t flush_timer, drain_timer, second_timer, escape_timer, tick_timer;
     flush_promise *flushes; /* a ring */
     size_t flush_capacity, flush_head, flush_count;
     room_view *views;

@@ -5,6 +5,7 @@
 #include "server/server.h"
 
 #include <danpool/stats.h>
+#include <danpool/tenant.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
@@ -68,6 +69,82 @@ static void write_pool(metrics_text *text, dp_server *server)
                 stats.bytes_copied);
     write_value(text, "pool_delivered_bytes_total", "counter",
                 "Bytes of pooled buffers written to sockets", stats.bytes_delivered);
+    write_value(text, "pool_fallback_gets_total", "counter",
+                "Buffers served by the fallback beside the tiers", stats.fallback_gets);
+    write_value(text, "pool_fallback_used_bytes", "gauge", "Bytes of it in buffers that are held",
+                stats.fallback_used_bytes);
+}
+
+static const char *family_label(unsigned family)
+{
+    return family == DP_FAMILY_COUNT ? "breaker" : dp_family_name((dp_family)family);
+}
+
+static uint64_t info_state(const dp_health_info *info)
+{
+    return (uint64_t)(info->state >= DP_BREAKER_CLOSED ? info->state - DP_BREAKER_CLOSED
+                                                       : info->state);
+}
+
+static uint64_t info_transitions(const dp_health_info *info)
+{
+    return info->transitions;
+}
+
+static uint64_t info_held_back(const dp_health_info *info)
+{
+    return info->held_back;
+}
+
+/* One line for each tier that is there, family and breaker. */
+static void write_health_rows(metrics_text *text, dp_server *server, const char *name,
+                              uint64_t (*value)(const dp_health_info *info))
+{
+    for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
+        for (unsigned family = 0; family <= DP_FAMILY_COUNT; family++) {
+            dp_health_info info;
+            if (dp_health_read(server->pool, (dp_tier_id)id, (dp_family)family, &info) == DP_OK) {
+                metrics_printf(text, "danpool_%s{tier=\"%s\",family=\"%s\"} %llu\n", name,
+                               dp_tier_name((dp_tier_id)id), family_label(family),
+                               (unsigned long long)value(&info));
+            }
+        }
+    }
+}
+
+static void write_health(metrics_text *text, dp_server *server)
+{
+    metrics_family(text, "health_state", "gauge",
+                   "0 ok, 1 warned, 2 degraded, 3 half; breaker: 0 closed, 1 open, 2 half open");
+    write_health_rows(text, server, "health_state", info_state);
+    metrics_family(text, "health_transitions_total", "counter", "Changes of that state");
+    write_health_rows(text, server, "health_transitions_total", info_transitions);
+    metrics_family(text, "health_held_back_total", "counter",
+                   "Buffers that were not asked of a tier for its state");
+    write_health_rows(text, server, "health_held_back_total", info_held_back);
+}
+
+/* All rooms together: a label for each would be a page for each. */
+static void write_tenants(metrics_text *text, dp_server *server)
+{
+    tier_row used = {"tenant_used_bytes", "gauge", "Bytes charged to rooms", {0}};
+    uint64_t count = 0;
+    uint64_t refused = 0;
+    uint16_t id = dp_tenant_next(server->pool, 0);
+    for (; id != 0; id = dp_tenant_next(server->pool, id)) {
+        dp_tenant_stats stats;
+        if (dp_tenant_stats_read(server->pool, id, &stats) == DP_OK) {
+            for (unsigned tier = 0; tier < DP_TIER_COUNT; tier++) {
+                used.values[tier] += stats.used_bytes[tier];
+            }
+            refused += stats.refused;
+            count++;
+        }
+    }
+    write_value(text, "tenants", "gauge", "Rooms with a quota", count);
+    write_value(text, "tenant_refused", "gauge", "Refusals for a quota of the rooms that are there",
+                refused);
+    write_tier_row(text, &used);
 }
 
 /* Of every tier that has been used: quantiles since the start, the largest one as quantile 1. */
@@ -152,6 +229,8 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
     write_value(&text, "render_queue_length", "gauge", "Render jobs that wait",
                 render.queue_length);
     write_pool(&text, server);
+    write_health(&text, server);
+    write_tenants(&text, server);
     write_latency(&text, server);
     write_cache(&text, server);
     DP_ASSERT(!text.overflow);

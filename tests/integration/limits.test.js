@@ -30,6 +30,27 @@ test('too_many_messages_a_second_are_refused_with_the_time_to_wait', async (t) =
   assert.equal(sum('danpool_messages_rejected_total', { reason: 'rate_limited' }), 3);
 });
 
+test('a_room_at_its_quota_forgets_history_and_keeps_on_sending', async (t) => {
+  const daemon = await daemonFor(t, {
+    'pool.room_quota_mib': 1,
+    'history.messages_max': 10000,
+    'limits.messages_per_s': 0,
+  });
+  const viewer = await Viewer.join(daemon, 'heavy');
+  const ext = { pad: 'x'.repeat(1000) };
+  for (let round = 0; round < 30; round++) {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => viewer.say({ text: `${round} ${i}`, ext })),
+    );
+    answers.forEach((answer) => assert.equal(answer.op, 'ack', answer.code));
+  }
+  const metrics = await daemon.metrics();
+  const used = metrics.sum('danpool_tenant_used_bytes');
+  assert.equal(metrics.sum('danpool_tenants'), 1);
+  assert.ok(used > 256 * 1024 && used <= 1024 * 1024, `${used} bytes`);
+  assert.equal(metrics.sum('danpool_health_state'), 0);
+});
+
 test('a_binary_frame_is_closed_with_1003', async (t) => {
   const daemon = await daemonFor(t);
   const viewer = await Viewer.join(daemon, 'binary');

@@ -492,6 +492,13 @@ void cuda_fake_lose(void)
     os_unlock(&lock);
 }
 
+void cuda_fake_mend(void)
+{
+    os_lock(&lock);
+    lost = false;
+    os_unlock(&lock);
+}
+
 cuda_fake_hint cuda_fake_hint_read(void)
 {
     os_lock(&lock);

@@ -68,6 +68,8 @@ bool cuda_fake_is_clean(void);
 uint64_t cuda_fake_calls(void);
 /* Loses the device now. */
 void cuda_fake_lose(void);
+/* Makes a lost device work again, as after a reset; what was allocated on it is still there. */
+void cuda_fake_mend(void);
 
 /* The last advice or prefetch, as the driver was told; count is 0 when there was none. */
 typedef struct cuda_fake_hint {

@@ -28,11 +28,25 @@ static void fake_close(dp_tier *tier)
     free(self);
 }
 
+static dp_status ails(fake_tier_faults *faults)
+{
+    if (faults == NULL)
+        return DP_OK;
+    atomic_fetch_add(&faults->gets, 1);
+    uint64_t slow_ns = atomic_load(&faults->slow_ns);
+    if (slow_ns != 0)
+        faults->wait(slow_ns);
+    return (dp_status)atomic_load(&faults->status);
+}
+
 static dp_status fake_region_get(dp_tier *tier, size_t size_bytes, tier_region *out)
 {
     fake_tier *self = (fake_tier *)tier;
     fake_tier_counts *counts = self->counts;
     counts->calls++;
+    dp_status status = ails(self->plan.faults);
+    if (status != DP_OK)
+        return status;
     if (self->plan.bytes_max != 0 && size_bytes > self->plan.bytes_max - counts->bytes_out)
         return DP_ERR_NOMEM;
     void *memory = NULL;

@@ -10,15 +10,26 @@
 #ifndef DP_TESTS_FAKE_TIER_H
 #define DP_TESTS_FAKE_TIER_H
 
+#include <stdatomic.h>
+
 #include "pool/tier.h"
+
+/* What ails it; changed by the test at any time. */
+typedef struct fake_tier_faults {
+    _Atomic int status;       /* what region_get answers, DP_OK: it works */
+    _Atomic uint64_t slow_ns; /* how long region_get takes */
+    void (*wait)(uint64_t ns);
+    _Atomic unsigned gets; /* calls of region_get */
+} fake_tier_faults;
 
 typedef struct fake_tier_plan {
     dp_tier_id id;
-    size_t region_bytes;    /* 0 = 256 KiB */
-    size_t alignment_bytes; /* 0 = 16 */
-    size_t bytes_max;       /* past it region_get answers DP_ERR_NOMEM, 0 = no limit */
-    bool device_only;       /* no host address; device addresses cannot be dereferenced */
-    bool store_only;        /* no regions at all */
+    size_t region_bytes;      /* 0 = 256 KiB */
+    size_t alignment_bytes;   /* 0 = 16 */
+    size_t bytes_max;         /* past it region_get answers DP_ERR_NOMEM, 0 = no limit */
+    bool device_only;         /* no host address; device addresses cannot be dereferenced */
+    bool store_only;          /* no regions at all */
+    fake_tier_faults *faults; /* (optional) the caller's, outlives the tier */
 } fake_tier_plan;
 
 typedef struct fake_tier_counts {

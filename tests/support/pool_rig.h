@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the tests of buffers, counters and the pool share: a pool over fake tiers whose counts stay
- * readable after it is gone.  Main thread only, like cmocka, but for rig_get().
+ * readable after it is gone.  Without health, so that a tier that fails is seen to fail.  Main
+ * thread only, like cmocka, but for rig_get().
  */
 #ifndef DP_TESTS_POOL_RIG_H
 #define DP_TESTS_POOL_RIG_H
@@ -22,7 +23,8 @@ typedef struct pool_rig {
 /* Tiers with bytes_max SIZE_MAX are absent, with 0 without limit. */
 static inline void pool_rig_open(pool_rig *rig, const size_t bytes_max[DP_TIER_COUNT])
 {
-    const dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    config.health.enabled = false;
     dp_tier *tiers[DP_TIER_COUNT] = {NULL};
     for (unsigned id = 0; id < DP_TIER_COUNT; id++) {
         fake_tier_plan plan = {
