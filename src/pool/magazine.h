@@ -148,33 +148,41 @@ static inline magazine *magazine_of(magazine_set *set, dp_tier_id tier, unsigned
 
 /* ---- blocks ---- */
 
+static inline dp_buf **magazine_top_of(const magazine *mag, uint64_t gets, uint64_t puts)
+{
+    return (dp_buf **)(mag->origin + (puts - gets) * sizeof(dp_buf *)); /* NOLINT: in the rounds */
+}
+
 static inline dp_buf **magazine_top(const magazine *mag)
 {
-    uint64_t loaded = stats_load(&mag->puts) - stats_load(&mag->gets);
-    return (dp_buf **)(mag->origin +
-                       loaded * sizeof(dp_buf *)); /* NOLINT: never out of the rounds */
+    return magazine_top_of(mag, stats_load(&mag->gets), stats_load(&mag->puts));
 }
 
 /* Takes a block and counts the get; NULL when there is none. */
 static inline dp_buf *magazine_pop(magazine *mag)
 {
-    dp_buf **top = magazine_top(mag);
+    uint64_t gets = stats_load(&mag->gets);
+    dp_buf **top = magazine_top_of(mag, gets, stats_load(&mag->puts));
     if (DP_UNLIKELY(top == mag->base))
         return NULL;
-    stats_add(&mag->gets, 1);
+    atomic_store_explicit(&mag->gets, gets + 1, memory_order_relaxed);
     /* That descriptor may lie in another core's cache. */
     __builtin_prefetch(top[-1 - (int)MAGAZINE_AHEAD], 1);
-    return top[-1];
+    dp_buf *buf = top[-1];
+    if (buf == NULL)
+        __builtin_unreachable(); /* so that callers do not test it again */
+    return buf;
 }
 
 /* Gives a block and counts the put; false when there is no room. */
 static inline bool magazine_push(magazine *mag, dp_buf *buf)
 {
-    dp_buf **top = magazine_top(mag);
+    uint64_t puts = stats_load(&mag->puts);
+    dp_buf **top = magazine_top_of(mag, stats_load(&mag->gets), puts);
     if (DP_UNLIKELY(top == mag->limit))
         return false;
     *top = buf;
-    stats_add(&mag->puts, 1);
+    atomic_store_explicit(&mag->puts, puts + 1, memory_order_relaxed);
     return true;
 }
 
