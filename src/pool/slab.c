@@ -115,6 +115,36 @@ static void region_give_back(slab *self, slab_region *region)
     os_free(region);
 }
 
+/* A run with nothing taken; descriptors are written when their block is first taken. */
+static slab_run *run_alloc(slab *self, unsigned size_class, uint32_t total)
+{
+    slab_run *run = total == 1 ? self->spare_run : NULL;
+    if (run != NULL)
+        self->spare_run = NULL;
+    else
+        run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
+    if (run == NULL)
+        return NULL;
+    *run = (slab_run){
+        .pool = self->pool,
+        .total = total,
+        .stride_bytes = (uint32_t)size_class_bytes(size_class),
+        .size_class = (uint8_t)size_class,
+    };
+    list_init(&run->link);
+    list_init(&run->region_link);
+    return run;
+}
+
+/* A large block has a run of its own, which comes and goes with it: one such is kept. */
+static void run_free(slab *self, slab_run *run)
+{
+    if (run->total == 1 && self->spare_run == NULL)
+        self->spare_run = run;
+    else
+        os_free(run);
+}
+
 static void kept_give_back(slab *self, slab_region *region)
 {
     slab_run *run = LIST_OF(region->runs.next, slab_run, region_link);
@@ -122,7 +152,7 @@ static void kept_give_back(slab *self, slab_region *region)
     self->kept_bytes -= region->memory.size_bytes;
     slab_walk_pass_run(self, run);
     list_remove(&run->region_link);
-    os_free(run);
+    run_free(self, run);
     region_give_back(self, region);
 }
 
@@ -150,6 +180,8 @@ static void trim(slab *self)
         if (region->busy == 0)
             empty_give_back(self, region);
     }
+    os_free(self->spare_run);
+    self->spare_run = NULL;
 }
 
 /* As region_take; a tier that is full is asked again once what we keep unused has gone back. */
@@ -279,34 +311,19 @@ static unsigned run_units(const slab *self, size_t stride_bytes)
     return best;
 }
 
-/* A run with nothing taken; descriptors are written when their block is first taken. */
-static slab_run *run_alloc(const slab *self, unsigned size_class, uint32_t total)
-{
-    slab_run *run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
-    if (run == NULL)
-        return NULL;
-    *run = (slab_run){
-        .pool = self->pool,
-        .total = total,
-        .stride_bytes = (uint32_t)size_class_bytes(size_class),
-        .size_class = (uint8_t)size_class,
-    };
-    list_init(&run->link);
-    list_init(&run->region_link);
-    return run;
-}
-
 static dp_status run_create(slab *self, unsigned size_class, slab_run **out)
 {
     size_t stride = size_class_bytes(size_class);
-    unsigned units = run_units(self, stride);
+    if (self->run_units[size_class] == 0) /* found by a loop of divisions: once is enough */
+        self->run_units[size_class] = (uint8_t)run_units(self, stride);
+    unsigned units = self->run_units[size_class];
     slab_run *run = run_alloc(self, size_class, (uint32_t)(units * self->unit_bytes / stride));
     if (run == NULL)
         return DP_ERR_NOMEM;
     unsigned at = 0;
     dp_status status = units_take(self, units, &run->region, &at);
     if (status != DP_OK) {
-        os_free(run);
+        run_free(self, run);
         return status;
     }
     run->unit_bits = bits_of(units) << at;
@@ -342,7 +359,7 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
     size_t bytes = os_align_up(size_class_bytes(size_class), HUGE_ROUND_BYTES);
     dp_status status = region_take_or_trim(self, bytes, &run->region);
     if (status != DP_OK) {
-        os_free(run);
+        run_free(self, run);
         return status;
     }
     list_push_front(&run->region->runs, &run->region_link);
@@ -363,7 +380,7 @@ static void run_end(slab *self, slab_run *run)
         list_remove(&run->link);
         list_remove(&run->region_link);
         units_give_back(self, region, run->unit_bits);
-        os_free(run);
+        run_free(self, run);
         return;
     }
     nvtx_block_remove(region->heap, address_of(region));

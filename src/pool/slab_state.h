@@ -70,10 +70,12 @@ struct slab {
     list_node kept; /* huge, free; the latest in front */
     unsigned kept_count;
     size_t kept_bytes;
-    size_t empty_bytes; /* in open regions without runs */
+    size_t empty_bytes;  /* in open regions without runs */
+    slab_run *spare_run; /* (or NULL) memory for the next run of one block */
     slab_stats stats;
     _Atomic size_t capacity_seen; /* stats.capacity_bytes, for readers without the lock */
     list_node partial[SIZE_CLASS_COUNT];
+    uint8_t run_units[SIZE_CLASS_COUNT]; /* of a run of that class, 0: not asked yet */
 };
 
 #define RUN_HEADER_BYTES ((sizeof(slab_run) + 63u) & ~(size_t)63u)
