@@ -33,7 +33,7 @@
 #define PACED_RUN_NS       500000000u
 #define PACED_RUN_NS_QUICK 20000000u
 
-#define CACHE_LINE   128 /* two lines: processors fetch them in pairs */
+#define CACHE_LINE 128 /* two lines: processors fetch them in pairs */
 
 #define GOAL_NONE                                                                                  \
     {                                                                                              \

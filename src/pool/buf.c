@@ -210,7 +210,13 @@ static void slow_get_from_fallback(slow_get *get)
         fallback_put(&pool->fallback, block);
         return;
     }
-    DP_ASSERT(buf_wrap(pool, &args, &buf) == DP_OK); /* in place, and no size is too large */
+    status = buf_wrap(pool, &args, &buf);
+    if (status != DP_OK) { /* no memory for a record of its life */
+        tenant_return(&pool->tenants, request->tenant, DP_TIER_HOST, block->size_bytes);
+        reason_add(get, status);
+        fallback_put(&pool->fallback, block);
+        return;
+    }
     buf->size_class = (uint8_t)size_class_of(block->size_bytes);
     slow_get_end(get, buf);
     if (observer_is_recording(&pool->observer)) /* else it would count among the tier's times */
@@ -364,7 +370,8 @@ dp_status buf_wrap(dp_pool *pool, const buf_wrap_args *args, dp_buf **out)
         .writable = args->writable,
     };
     if (lease_set(&pool->life.leases, &self->base, &lease_default) != DP_OK) {
-        os_free(self);
+        if (!self->in_place)
+            os_free(self);
         return DP_ERR_NOMEM;
     }
     atomic_fetch_add_explicit(&pool->wrapped_live, 1, memory_order_relaxed);
