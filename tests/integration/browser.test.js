@@ -227,7 +227,7 @@ describe('page', () => {
     await page.click('#lang');
     assert.equal(await page.locator('.send').textContent(), 'Send');
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'en');
-    await page.waitForFunction(() => document.querySelectorAll('[data-tiers] li').length === 4);
+    await page.waitForFunction(() => document.querySelectorAll('[data-tiers] li').length === 7);
     await page.waitForFunction(() =>
       /%/.test(document.querySelector('[data-fig=reuse] .value').textContent),
     );
