@@ -57,6 +57,7 @@ typedef struct stress {
     stress_buf mail[MAIL_SLOTS];
     atomic_uint_fast64_t found;
     atomic_uint_fast64_t refused;
+    unsigned rounds;
     /* Of the closed rounds: entries that made way, and that pmem did not take. */
     uint64_t dropped;
     uint64_t persist_failed;
@@ -277,6 +278,8 @@ static void round_open(stress *at, uint64_t *random)
         decorate(rig_pmem_open(rig_path(directory, "stress.pool")), PMEM_BUDGET, 200, random);
 #endif
     dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
+    /* Every other round without the fallback, so that gets are refused as well. */
+    config.health.enabled = at->rounds++ % 2 == 0;
     dp_cache_config cache_config = {.host_bytes_max = CACHE_BUDGET};
     assert_int_equal(pool_create_over(&config, tiers, &at->pool), DP_OK);
     assert_int_equal(dp_cache_create(at->pool, &cache_config, &at->cache), DP_OK);
