@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parent and child of flood_trace.h.  They speak through the child's standard output, which carries
- * one flood_result, and through ptrace stops.
+ * one flood_count, and through ptrace stops.
  */
 #define _GNU_SOURCE /* ptrace events, __WALL */
 #include "flood_trace.h"
@@ -75,9 +75,10 @@ int flood_process(int argc, char **argv)
     traced = ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0 &&
              prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
     bench_setup();
-    flood_result result;
-    flood_work(&config, &result);
-    return write(STDOUT_FILENO, &result, sizeof result) == (ssize_t)sizeof result ? 0 : 1;
+    flood_count count = {.calls_per_s = 0.0};
+    flood_work(&config, &count.result);
+    peer_library_read(count.library);
+    return write(STDOUT_FILENO, &count, sizeof count) == (ssize_t)sizeof count ? 0 : 1;
 }
 
 /* ---- the parent ---- */
@@ -211,9 +212,11 @@ bool flood_trace(const flood_order *order, flood_count *out, char why[128])
         (void)waitpid(profiler, NULL, 0);
         out->flame_written = flame_draw(order);
     }
-    ssize_t got = read(pipe_fds[0], &out->result, sizeof out->result);
+    bool flame_written = out->flame_written;
+    ssize_t got = read(pipe_fds[0], out, sizeof *out);
+    out->flame_written = flame_written;
     (void)close(pipe_fds[0]);
-    if (t.exit_status != 0 || got != (ssize_t)sizeof out->result || !out->result.ok) {
+    if (t.exit_status != 0 || got != (ssize_t)sizeof *out || !out->result.ok) {
         (void)snprintf(why, 128, "its process failed (status %d)", t.exit_status);
         return false;
     }

@@ -11,6 +11,7 @@
 #define DP_BENCH_FLOOD_TRACE_H
 
 #include "flood_work.h"
+#include "pool_peer.h"
 
 #define FLOOD_FLAG "--flood-process"
 
@@ -24,6 +25,7 @@ typedef struct flood_order {
 
 typedef struct flood_count {
     flood_result result;
+    char library[sizeof((peer *)0)->library]; /* the file that its malloc came from */
     double calls_per_s; /* NAN: this machine does not let a process be traced */
     bool flame_written;
 } flood_count;

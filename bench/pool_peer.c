@@ -27,12 +27,7 @@ typedef struct peer_order {
     uint32_t quick;
 } peer_order;
 
-/* What each peer may be called; the first candidate that the loader finds is taken. */
-static const struct peer_kind {
-    const char *name;
-    const char *candidates[3]; /* NULL: no preload, the C library's own */
-    const char *mark;          /* part of the file name that malloc must come from */
-} peer_kinds[PEER_COUNT] = {
+const peer_kind peer_kinds[PEER_COUNT] = {
     {"glibc", {NULL}, "libc.so"},
     {"jemalloc", {"libjemalloc.so.2", NULL}, "libjemalloc"},
     {"mimalloc", {"libmimalloc.so.2", "libmimalloc.so.3", NULL}, "libmimalloc"},
@@ -77,14 +72,20 @@ static bool write_all(int fd, const void *from, size_t size)
     return true;
 }
 
-int peer_process(peer_work *run)
+void peer_library_read(char library[sizeof((peer *)0)->library])
 {
-    char library[sizeof((peer *)0)->library] = "";
     Dl_info info;
     void *address = dlsym(RTLD_DEFAULT, "malloc");
+    memset(library, 0, sizeof((peer *)0)->library);
     if (address != NULL && dladdr(address, &info) != 0 && info.dli_fname != NULL) {
-        (void)snprintf(library, sizeof library, "%s", info.dli_fname);
+        (void)snprintf(library, sizeof((peer *)0)->library, "%s", info.dli_fname);
     }
+}
+
+int peer_process(peer_work *run)
+{
+    char library[sizeof((peer *)0)->library];
+    peer_library_read(library);
     if (!write_all(STDOUT_FILENO, library, sizeof library)) {
         return 1;
     }
@@ -172,7 +173,7 @@ static bool peer_spawn(peer *p, const char *preload, char *argument)
     return true;
 }
 
-static void kind_start(const struct peer_kind *kind, peer *p, char why[128], char *argument)
+static void kind_start(const peer_kind *kind, peer *p, char why[128], char *argument)
 {
     size_t tried = 0;
     do {

@@ -25,6 +25,18 @@ typedef struct peer {
 
 #define PEER_COUNT 4u
 
+/* What each peer may be called; the first candidate that the loader finds is taken. */
+typedef struct peer_kind {
+    const char *name;
+    const char *candidates[3]; /* NULL: no preload, the C library's own */
+    const char *mark;          /* part of the file name that malloc must come from */
+} peer_kind;
+
+extern const peer_kind peer_kinds[PEER_COUNT];
+
+/* The file that this process's malloc comes from, "" when nobody can tell. */
+void peer_library_read(char library[sizeof((peer *)0)->library]);
+
 /*
  * Starts every peer whose library is found; the others have pid 0 and `why` says why.  `argument`
  * (or NULL) is their argv[2].  The caller stops them with peers_stop().
