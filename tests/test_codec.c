@@ -97,26 +97,26 @@ static void orientations_turn_as_exif_says(void **state)
     static const char *const shown[9] = {NULL, "AB", "BA", "BA", "AB", "AB", "AB", "BA", "BA"};
     render_rig *rig = *state;
     for (unsigned orientation = 1; orientation <= 8; orientation++) {
-        surface s;
-        assert_int_equal(surface_take(&rig->task, 2, 1, &s), DP_OK);
-        memcpy(s.pixels, "AAAABBBB", 8);
-        assert_int_equal(surface_orient(&rig->task, &s, orientation), DP_OK);
-        assert_int_equal(s.width, orientation < 5 ? 2 : 1);
-        assert_int_equal(s.height, orientation < 5 ? 1 : 2);
-        assert_int_equal(s.pixels[0], shown[orientation][0]);
-        assert_int_equal(s.pixels[4], shown[orientation][1]);
-        surface_drop(&s);
+        picture p;
+        assert_int_equal(picture_take(&rig->task, 2, 1, 1, &p), DP_OK);
+        memcpy(p.bytes, "AAAABBBB", 8);
+        assert_int_equal(picture_orient(&rig->task, &p, orientation), DP_OK);
+        assert_int_equal(p.width, orientation < 5 ? 2 : 1);
+        assert_int_equal(p.height, orientation < 5 ? 1 : 2);
+        assert_int_equal(p.bytes[0], shown[orientation][0]);
+        assert_int_equal(p.bytes[4], shown[orientation][1]);
+        picture_drop(&p);
     }
     /* 1 x 2 in the file tells the vertical ones apart. */
     static const char *const tall[9] = {NULL, "AB", "AB", "BA", "BA", "AB", "BA", "BA", "AB"};
     for (unsigned orientation = 1; orientation <= 8; orientation++) {
-        surface s;
-        assert_int_equal(surface_take(&rig->task, 1, 2, &s), DP_OK);
-        memcpy(s.pixels, "AAAABBBB", 8);
-        assert_int_equal(surface_orient(&rig->task, &s, orientation), DP_OK);
-        assert_int_equal(s.pixels[0], tall[orientation][0]);
-        assert_int_equal(s.pixels[4], tall[orientation][1]);
-        surface_drop(&s);
+        picture p;
+        assert_int_equal(picture_take(&rig->task, 1, 2, 1, &p), DP_OK);
+        memcpy(p.bytes, "AAAABBBB", 8);
+        assert_int_equal(picture_orient(&rig->task, &p, orientation), DP_OK);
+        assert_int_equal(p.bytes[0], tall[orientation][0]);
+        assert_int_equal(p.bytes[4], tall[orientation][1]);
+        picture_drop(&p);
     }
 }
 
@@ -248,7 +248,7 @@ static void round_trip(render_rig *rig, dp_media_format format, bool drawing, do
             surface_row(&in, y)[4 * x + 3] = 255;
         }
     }
-    assert_int_equal(codec_encode(&rig->task, format, &in, &hints, &encoded), DP_OK);
+    assert_int_equal(rig_encode(rig, format, &in, &hints, &encoded), DP_OK);
     assert_int_equal(dp_buf_kind(encoded), DP_KIND_ENCODED);
     assert_int_equal(dp_media_sniff(dp_buf_data(encoded), dp_buf_size(encoded)), format);
     made_media media = {malloc(dp_buf_size(encoded)), dp_buf_size(encoded)};
@@ -290,7 +290,7 @@ static void a_large_encoding_grows_its_block(void **state)
         seed = seed * 1664525u + 1013904223u;
         in.pixels[i] = (uint8_t)(seed >> 24);
     }
-    assert_int_equal(codec_encode(&rig->task, DP_MEDIA_JPEG, &in, &hints, &encoded), DP_OK);
+    assert_int_equal(rig_encode(rig, DP_MEDIA_JPEG, &in, &hints, &encoded), DP_OK);
     assert_true(dp_buf_size(encoded) > 100000);
     assert_true(dp_buf_capacity(encoded) <= dp_buf_size(encoded) / 7 * 8);
     dp_put(encoded);
@@ -306,7 +306,7 @@ static void transparency_is_white_in_a_jpeg(void **state)
     NEED_CODEC(DP_MEDIA_JPEG);
     assert_int_equal(surface_take(&rig->task, 16, 16, &in), DP_OK);
     memset(in.pixels, 0, dp_buf_size(in.buf));
-    assert_int_equal(codec_encode(&rig->task, DP_MEDIA_JPEG, &in, &hints, &encoded), DP_OK);
+    assert_int_equal(rig_encode(rig, DP_MEDIA_JPEG, &in, &hints, &encoded), DP_OK);
     made_media media = {malloc(dp_buf_size(encoded)), dp_buf_size(encoded)};
     assert_non_null(media.bytes);
     memcpy(media.bytes, dp_buf_data(encoded), media.size_bytes);

@@ -9,9 +9,9 @@
 static void fit(uint32_t width, uint32_t height, bool enlarge, uint32_t want_width,
                 uint32_t want_height)
 {
-    const uint32_t picture[2] = {width, height}, box[2] = {480, 270};
+    const uint32_t source[2] = {width, height}, box[2] = {480, 270};
     uint32_t out[2];
-    pipeline_fit(picture, box, enlarge, out);
+    pipeline_fit(source, box, enlarge, out);
     assert_int_equal(out[0], want_width);
     assert_int_equal(out[1], want_height);
 }

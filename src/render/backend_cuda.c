@@ -52,7 +52,7 @@ static dp_status run_kernels(render_task *task, const backend_axes *axes,
 static dp_status run(render_task *task, const backend_axes *axes, const surface *source,
                      const surface *target, dp_buf *parts[PART_COUNT])
 {
-    const size_t sizes[PART_COUNT] = {dp_buf_size(source->buf), dp_buf_size(target->buf),
+    const size_t sizes[PART_COUNT] = {surface_bytes(source), surface_bytes(target),
                                       resize_cuda_scratch_bytes(&axes->x, &axes->y),
                                       dp_buf_size(axes->memory)};
     dp_status status = take_parts(task, sizes, parts);

@@ -4,11 +4,13 @@
  */
 #include "render/codec.h"
 
+#include <inttypes.h>
+
 #include "pool/os.h"
 
 static const codec *const table[DP_MEDIA_FORMAT_COUNT] = {
-    [DP_MEDIA_JPEG] = &codec_jpeg, [DP_MEDIA_PNG] = &codec_png, [DP_MEDIA_WEBP] = &codec_webp,
-    [DP_MEDIA_GIF] = &codec_gif,   [DP_MEDIA_SVG] = &codec_svg,
+    [DP_MEDIA_JPEG] = &codec_jpeg, [DP_MEDIA_PNG] = &codec_png,   [DP_MEDIA_WEBP] = &codec_webp,
+    [DP_MEDIA_GIF] = &codec_gif,   [DP_MEDIA_AVIF] = &codec_avif, [DP_MEDIA_SVG] = &codec_svg,
 };
 
 const codec *codec_find(dp_media_format format)
@@ -49,11 +51,11 @@ dp_status codec_open(render_task *task, media_bytes bytes, decoder **out)
     return DP_OK;
 }
 
-dp_status codec_decode(decoder *d, uint32_t width, uint32_t height, surface *out)
+dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out)
 {
-    DP_ASSERT(width > 0 && height > 0);
+    DP_ASSERT(hints->width > 0 && hints->height > 0);
     const dp_status status = task_check_time(d->task);
-    return status == DP_OK ? d->codec->decode(d, width, height, out) : status;
+    return status == DP_OK ? d->codec->decode(d, hints, out) : status;
 }
 
 void codec_close(decoder *d)
@@ -67,7 +69,7 @@ void codec_close(decoder *d)
     os_free(d);
 }
 
-dp_status codec_encode(render_task *task, dp_media_format format, const surface *picture,
+dp_status codec_encode(render_task *task, dp_media_format format, const picture *p,
                        const encode_hints *hints, dp_buf **out)
 {
     const codec *found = codec_find(format);
@@ -75,5 +77,46 @@ dp_status codec_encode(render_task *task, dp_media_format format, const surface 
         return task_fail(task, DP_ERR_UNSUPPORTED, "this build cannot write %s",
                          dp_media_format_name(format));
     }
-    return found->encode(task, picture, hints, out);
+    DP_ASSERT(p->kind == PICTURE_RGBA);
+    return found->encode(task, p, hints, out);
+}
+
+bool codec_can_move(dp_media_format format)
+{
+    return format == DP_MEDIA_WEBP && codec_webp.encode != NULL;
+}
+
+#define DURATION_MS_DEFAULT 100u
+#define DURATION_MS_MAX     60000u
+
+/* Browsers take what is faster than a display for a mistake, and so do we. */
+#define DURATION_MS_SHORTEST 11.0
+
+uint32_t codec_duration_ms(double ms)
+{
+    if (!(ms >= DURATION_MS_SHORTEST)) { /* a NaN too */
+        return DURATION_MS_DEFAULT;
+    }
+    return ms < DURATION_MS_MAX ? (uint32_t)ms : DURATION_MS_MAX;
+}
+
+dp_status codec_frames_kept(const decoder *d, const decode_hints *hints, uint32_t count,
+                            uint32_t *kept)
+{
+    const uint64_t pixels = (uint64_t)d->info.width * d->info.height;
+    const uint32_t wanted =
+        hints->frames_max < PICTURE_FRAMES_MAX ? hints->frames_max : PICTURE_FRAMES_MAX;
+    uint64_t frames = count < wanted ? count : wanted;
+
+    if (hints->bytes_max != 0 && frames > hints->bytes_max / (pixels * 4)) {
+        frames = hints->bytes_max / (pixels * 4);
+    }
+    frames = frames == 0 ? 1 : frames;
+    if (frames > 1 && frames * pixels > ANIMATION_PIXELS_FACTOR * d->task->input_pixels_max) {
+        return task_fail(d->task, DP_ERR_TOO_LARGE,
+                         "%" PRIu64 " frames of %u x %u pixels are too many", frames, d->info.width,
+                         d->info.height);
+    }
+    *kept = (uint32_t)frames;
+    return DP_OK;
 }

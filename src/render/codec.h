@@ -16,8 +16,8 @@
 
 #include <danpool/buf.h>
 
+#include "render/picture.h"
 #include "render/render.h"
-#include "render/surface.h"
 
 typedef struct codec codec;
 typedef struct decoder decoder;
@@ -39,7 +39,22 @@ struct decoder {
     render_task *task;
     media_bytes bytes;
     media_info info;
+    /* (optional) the file's colour profile, alive until close(): codec_decode() applies it to what
+     * decode() gave.  A codec that has done so itself leaves it empty. */
+    media_bytes icc;
 };
+
+/* What the results will need of a picture; what is cheaper and still enough is what is decoded. */
+typedef struct decode_hints {
+    /*
+     * The whole picture's sides in the largest of all results, before it is turned or cut.  A
+     * drawing is given exactly that, anything else from there up to its own size.
+     */
+    uint32_t width, height;
+    uint32_t frames_max; /* of an animation, the first ones are kept; 0 and 1: the first frame */
+    size_t bytes_max;    /* of all frames kept of an animation (never fewer than one); 0 = any */
+    bool want_planes;    /* give PICTURE_YCBCR where the file has it and its colours are sRGB */
+} decode_hints;
 
 typedef struct encode_hints {
     bool drawing; /* flat colours and sharp edges */
@@ -51,17 +66,13 @@ struct codec {
     size_t decoder_bytes; /* sizeof the codec's own decoder */
     const char *engine;   /* (optional) who draws, where that is not the backend */
     dp_status (*open)(decoder *d);
-    /*
-     * `width`, `height`: what the result will be scaled to, before it is turned.  A drawing gives
-     * exactly that; others anything from there up to their own size.
-     */
-    dp_status (*decode)(decoder *d, uint32_t width, uint32_t height, surface *out);
+    dp_status (*decode)(decoder *d, const decode_hints *hints, picture *out);
     void (*close)(decoder *d); /* (optional) also after a failed open: members are zero until set */
-    dp_status (*encode)(render_task *task, const surface *picture, const encode_hints *hints,
+    dp_status (*encode)(render_task *task, const picture *p, const encode_hints *hints,
                         dp_buf **out);
 };
 
-extern const codec codec_jpeg, codec_png, codec_webp, codec_gif, codec_svg;
+extern const codec codec_jpeg, codec_png, codec_webp, codec_gif, codec_avif, codec_svg;
 
 /* The table's row for a format; NULL for DP_MEDIA_UNKNOWN and beyond. */
 const codec *codec_find(dp_media_format format);
@@ -71,11 +82,30 @@ const codec *codec_find(dp_media_format format);
  * (over the pixel limit), DP_ERR_NOMEM, DP_ERR_TIMEOUT: all with words in the task.
  */
 dp_status codec_open(render_task *task, media_bytes bytes, decoder **out);
-dp_status codec_decode(decoder *d, uint32_t width, uint32_t height, surface *out);
+dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out);
 void codec_close(decoder *d);
 
-/* Encodes a picture; DP_ERR_UNSUPPORTED where this build cannot write the format. */
-dp_status codec_encode(render_task *task, dp_media_format format, const surface *picture,
+/*
+ * Encodes a picture of RGBA: all frames where the format can move, else the first.
+ * DP_ERR_UNSUPPORTED where this build cannot write the format.
+ */
+dp_status codec_encode(render_task *task, dp_media_format format, const picture *p,
                        const encode_hints *hints, dp_buf **out);
+/* Whether frames beyond the first would be kept. */
+bool codec_can_move(dp_media_format format);
+
+/* --- for codecs -------------------------------------------------------------------------- */
+
+/*
+ * How many of `count` frames of the file's size the hints and the limits leave, at least one.
+ * DP_ERR_TOO_LARGE, with words, when decoding those would be more than ANIMATION_PIXELS_FACTOR
+ * pictures of the pixel limit.
+ */
+#define ANIMATION_PIXELS_FACTOR 4u
+dp_status codec_frames_kept(const decoder *d, const decode_hints *hints, uint32_t count,
+                            uint32_t *kept);
+/* A frame's time as browsers show it: what a file leaves at nothing or makes endless is corrected.
+ */
+uint32_t codec_duration_ms(double ms);
 
 #endif

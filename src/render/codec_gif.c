@@ -30,7 +30,8 @@ typedef struct gif_decoder {
     GifFileType *gif;
     size_t at; /* read position in base.bytes */
     int transparent;
-    surface out;
+    picture out;
+    surface canvas; /* of `out` */
     dp_buf *line;
 } gif_decoder;
 
@@ -110,11 +111,11 @@ static void paint_line(gif_decoder *d, const GifByteType *line, uint32_t y)
 {
     const GifImageDesc *frame = &d->gif->Image;
     const ColorMapObject *map = frame->ColorMap != NULL ? frame->ColorMap : d->gif->SColorMap;
-    uint8_t *out = surface_row(&d->out, y);
+    uint8_t *out = surface_row(&d->canvas, y);
 
     for (int i = 0; i < frame->Width; i++) {
         const int x = frame->Left + i;
-        if (x >= (int)d->out.width) {
+        if (x >= (int)d->canvas.width) {
             return;
         }
         if (line[i] == d->transparent || line[i] >= map->ColorCount) {
@@ -144,7 +145,7 @@ static dp_status read_pass(gif_decoder *d, int first, int step)
         if (DGifGetLine(d->gif, line, frame->Width) == GIF_ERROR) {
             return gif_failed(d, d->gif->Error);
         }
-        if (frame->Top + row < (int)d->out.height) {
+        if (frame->Top + row < (int)d->canvas.height) {
             paint_line(d, line, (uint32_t)(frame->Top + row));
         }
     }
@@ -189,21 +190,21 @@ static dp_status read_frame(gif_decoder *d)
     const dp_request request = {.size_bytes = (size_t)d->gif->Image.Width, .need = DP_NEED_HOST};
     status = task_get(d->base.task, &request, &d->line);
     if (status == DP_OK) {
-        status = surface_take(d->base.task, d->base.info.width, d->base.info.height, &d->out);
+        status = picture_take(d->base.task, d->base.info.width, d->base.info.height, 1, &d->out);
     }
     if (status != DP_OK) {
         return status;
     }
-    memset(d->out.pixels, 0, dp_buf_size(d->out.buf));
+    d->canvas = picture_frame(&d->out, 0);
+    memset(d->canvas.pixels, 0, surface_bytes(&d->canvas));
     return read_lines(d);
 }
 
-static dp_status decode_gif(decoder *base, uint32_t width, uint32_t height, surface *out)
+static dp_status decode_gif(decoder *base, const decode_hints *hints, picture *out)
 {
     gif_decoder *d = (gif_decoder *)(void *)base;
     int error = 0;
-    (void)width;
-    (void)height;
+    (void)hints;
 
     d->transparent = NOT_TRANSPARENT;
     d->gif = DGifOpen(d, read_bytes, &error);
@@ -213,7 +214,7 @@ static dp_status decode_gif(decoder *base, uint32_t width, uint32_t height, surf
     const dp_status status = read_frame(d);
     if (status == DP_OK) {
         *out = d->out;
-        d->out = (surface){0};
+        d->out = (picture){0};
     }
     return status;
 }
@@ -224,7 +225,7 @@ static void close_gif(decoder *base)
     if (d->gif != NULL) {
         DGifCloseFile(d->gif, NULL);
     }
-    surface_drop(&d->out);
+    picture_drop(&d->out);
     dp_put(d->line);
 }
 

@@ -49,8 +49,9 @@ typedef struct jpeg_decoder {
     struct jpeg_progress_mgr progress;
     jpeg_trouble trouble;
     bool made; /* jpeg_create_decompress() was called */
-    surface out;
-    dp_buf *row; /* one CMYK row */
+    picture out;
+    surface frame; /* of `out` */
+    dp_buf *row;   /* one CMYK row */
 } jpeg_decoder;
 
 static void give_up(j_common_ptr jpeg, dp_status status, const char *words)
@@ -163,7 +164,7 @@ static unsigned scale_eighths(const jpeg_decoder *d, uint32_t width, uint32_t he
 static void inks_to_rgba(const jpeg_decoder *d, const uint8_t *inks, uint8_t *rgba)
 {
     const unsigned flip = d->jpeg.saw_Adobe_marker ? 0 : 255;
-    for (uint32_t x = 0; x < d->out.width; x++) {
+    for (uint32_t x = 0; x < d->frame.width; x++) {
         const unsigned key = inks[4 * x + 3] ^ flip;
         for (uint32_t c = 0; c < 3; c++) {
             rgba[4 * x + c] = (uint8_t)(((inks[4 * x + c] ^ flip) * key + 127) / 255);
@@ -176,7 +177,7 @@ static void read_rows(jpeg_decoder *d)
 {
     const bool inks = d->jpeg.out_color_space == JCS_CMYK;
     while (d->jpeg.output_scanline < d->jpeg.output_height) {
-        uint8_t *out = surface_row(&d->out, d->jpeg.output_scanline);
+        uint8_t *out = surface_row(&d->frame, d->jpeg.output_scanline);
         JSAMPROW row = inks ? dp_buf_data(d->row) : out;
         jpeg_read_scanlines(&d->jpeg, &row, 1);
         if (inks) {
@@ -189,15 +190,19 @@ static dp_status take_surface(jpeg_decoder *d)
 {
     render_task *task = d->base.task;
     const dp_status status =
-        surface_take(task, d->jpeg.output_width, d->jpeg.output_height, &d->out);
+        picture_take(task, d->jpeg.output_width, d->jpeg.output_height, 1, &d->out);
+    if (status == DP_OK) {
+        d->frame = picture_frame(&d->out, 0);
+    }
     if (status != DP_OK || d->jpeg.out_color_space != JCS_CMYK) {
         return status;
     }
-    const dp_request request = {.size_bytes = surface_stride_bytes(&d->out), .need = DP_NEED_HOST};
+    const dp_request request = {.size_bytes = surface_stride_bytes(&d->frame),
+                                .need = DP_NEED_HOST};
     return task_get(task, &request, &d->row);
 }
 
-static dp_status decode_jpeg(decoder *base, uint32_t width, uint32_t height, surface *out)
+static dp_status decode_jpeg(decoder *base, const decode_hints *hints, picture *out)
 {
     jpeg_decoder *d = (jpeg_decoder *)(void *)base;
 
@@ -206,7 +211,7 @@ static dp_status decode_jpeg(decoder *base, uint32_t width, uint32_t height, sur
     }
     const bool inks = d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
     d->jpeg.out_color_space = inks ? JCS_CMYK : JCS_EXT_RGBA;
-    d->jpeg.scale_num = scale_eighths(d, width, height);
+    d->jpeg.scale_num = scale_eighths(d, hints->width, hints->height);
     d->jpeg.scale_denom = 8;
     jpeg_start_decompress(&d->jpeg);
     const dp_status status = take_surface(d);
@@ -216,7 +221,7 @@ static dp_status decode_jpeg(decoder *base, uint32_t width, uint32_t height, sur
     read_rows(d);
     jpeg_finish_decompress(&d->jpeg);
     *out = d->out;
-    d->out = (surface){0};
+    d->out = (picture){0};
     return DP_OK;
 }
 
@@ -226,7 +231,7 @@ static void close_jpeg(decoder *base)
     if (d->made) {
         jpeg_destroy_decompress(&d->jpeg);
     }
-    surface_drop(&d->out);
+    picture_drop(&d->out);
     dp_put(d->row);
 }
 
@@ -268,16 +273,16 @@ static void last_block(j_compress_ptr jpeg)
 }
 
 /* JPEG has no transparency: what is see-through is shown over white. */
-static void flatten_row(jpeg_encoder *e, const surface *picture, uint32_t y)
+static void flatten_row(jpeg_encoder *e, const surface *frame, uint32_t y)
 {
-    const size_t bytes = surface_stride_bytes(picture);
-    memcpy(e->source_row, surface_row(picture, y), bytes);
-    composite_premultiply_cpu(e->source_row, picture->width);
+    const size_t bytes = surface_stride_bytes(frame);
+    memcpy(e->source_row, surface_row(frame, y), bytes);
+    composite_premultiply_cpu(e->source_row, frame->width);
     memset(e->row, 255, bytes);
-    composite_over_cpu(e->row, e->source_row, picture->width);
+    composite_over_cpu(e->row, e->source_row, frame->width);
 }
 
-static void write_rows(jpeg_encoder *e, const surface *picture)
+static void write_rows(jpeg_encoder *e, const surface *frame)
 {
     jpeg_create_compress(&e->jpeg);
     e->jpeg.client_data = e;
@@ -287,27 +292,28 @@ static void write_rows(jpeg_encoder *e, const surface *picture)
     e->jpeg.dest = &e->destination;
     e->progress.progress_monitor = on_progress;
     e->jpeg.progress = &e->progress;
-    e->jpeg.image_width = picture->width;
-    e->jpeg.image_height = picture->height;
+    e->jpeg.image_width = frame->width;
+    e->jpeg.image_height = frame->height;
     e->jpeg.input_components = 4;
     e->jpeg.in_color_space = JCS_EXT_RGBX;
     jpeg_set_defaults(&e->jpeg);
     jpeg_set_quality(&e->jpeg, QUALITY, TRUE);
     e->jpeg.optimize_coding = TRUE;
     jpeg_start_compress(&e->jpeg, TRUE);
-    for (uint32_t y = 0; y < picture->height; y++) {
+    for (uint32_t y = 0; y < frame->height; y++) {
         JSAMPROW row = e->row;
-        flatten_row(e, picture, y);
+        flatten_row(e, frame, y);
         jpeg_write_scanlines(&e->jpeg, &row, 1);
     }
     jpeg_finish_compress(&e->jpeg);
 }
 
-static dp_status encode_jpeg(render_task *task, const surface *picture, const encode_hints *hints,
+static dp_status encode_jpeg(render_task *task, const picture *p, const encode_hints *hints,
                              dp_buf **out)
 {
     (void)hints;
-    DP_ASSERT(picture->width <= RENDER_TARGET_SIDE_MAX);
+    const surface frame = picture_frame(p, 0);
+    DP_ASSERT(frame.width <= RENDER_TARGET_SIDE_MAX);
     jpeg_encoder *const e = os_calloc(1, sizeof *e);
     if (e == NULL) {
         return task_fail(task, DP_ERR_NOMEM, "no memory for an encoder");
@@ -315,7 +321,7 @@ static dp_status encode_jpeg(render_task *task, const surface *picture, const en
     sink_init(&e->sink, task);
     e->jpeg.err = trouble_init(&e->trouble, task);
     if (setjmp(e->trouble.escape) == 0) {
-        write_rows(e, picture);
+        write_rows(e, &frame);
         e->trouble.status = sink_finish(&e->sink, out);
     }
     const dp_status status = e->trouble.status;

@@ -25,7 +25,7 @@
 typedef struct png_decoder {
     decoder base;
     spng_ctx *png;
-    surface out;
+    picture out;
 } png_decoder;
 
 static dp_status png_failed(render_task *task, int error)
@@ -61,7 +61,8 @@ static dp_status open_png(decoder *base)
 
 static dp_status read_rows(png_decoder *d)
 {
-    const size_t stride = surface_stride_bytes(&d->out);
+    const surface out = picture_frame(&d->out, 0);
+    const size_t stride = surface_stride_bytes(&out);
     unsigned looks = 0;
     int error = 0;
 
@@ -72,21 +73,20 @@ static dp_status read_rows(png_decoder *d)
         }
         error = spng_get_row_info(d->png, &row);
         if (error == 0) {
-            DP_ASSERT(row.row_num < d->out.height);
+            DP_ASSERT(row.row_num < out.height);
             /* Interlaced files come back to a row: each pass adds its pixels to those there. */
-            error = spng_decode_row(d->png, surface_row(&d->out, row.row_num), stride);
+            error = spng_decode_row(d->png, surface_row(&out, row.row_num), stride);
         }
     }
     return error == SPNG_EOI ? DP_OK : png_failed(d->base.task, error);
 }
 
-static dp_status decode_png(decoder *base, uint32_t width, uint32_t height, surface *out)
+static dp_status decode_png(decoder *base, const decode_hints *hints, picture *out)
 {
     png_decoder *d = (png_decoder *)(void *)base;
-    (void)width;
-    (void)height;
+    (void)hints;
 
-    dp_status status = surface_take(base->task, base->info.width, base->info.height, &d->out);
+    dp_status status = picture_take(base->task, base->info.width, base->info.height, 1, &d->out);
     if (status != DP_OK) {
         return status;
     }
@@ -98,7 +98,7 @@ static dp_status decode_png(decoder *base, uint32_t width, uint32_t height, surf
     status = read_rows(d);
     if (status == DP_OK) {
         *out = d->out;
-        d->out = (surface){0};
+        d->out = (picture){0};
     }
     return status;
 }
@@ -107,7 +107,7 @@ static void close_png(decoder *base)
 {
     png_decoder *d = (png_decoder *)(void *)base;
     spng_ctx_free(d->png);
-    surface_drop(&d->out);
+    picture_drop(&d->out);
 }
 
 static int write_bytes(spng_ctx *png, void *user, void *bytes, size_t length)
@@ -116,10 +116,10 @@ static int write_bytes(spng_ctx *png, void *user, void *bytes, size_t length)
     return sink_append(user, bytes, length) == DP_OK ? 0 : SPNG_IO_ERROR;
 }
 
-static dp_status write_rows(spng_ctx *png, const surface *picture, sink *s)
+static dp_status write_rows(spng_ctx *png, const surface *frame, sink *s)
 {
-    struct spng_ihdr header = {.width = picture->width,
-                               .height = picture->height,
+    struct spng_ihdr header = {.width = frame->width,
+                               .height = frame->height,
                                .bit_depth = 8,
                                .color_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA};
     int error = spng_set_png_stream(png, write_bytes, s);
@@ -133,16 +133,16 @@ static dp_status write_rows(spng_ctx *png, const surface *picture, sink *s)
         error = spng_encode_image(png, NULL, 0, SPNG_FMT_PNG,
                                   SPNG_ENCODE_PROGRESSIVE | SPNG_ENCODE_FINALIZE);
     }
-    for (uint32_t y = 0; y < picture->height && error == 0; y++) {
+    for (uint32_t y = 0; y < frame->height && error == 0; y++) {
         if (y % ROWS_BETWEEN_LOOKS == 0 && task_check_time(s->task) != DP_OK) {
             return DP_ERR_TIMEOUT;
         }
-        error = spng_encode_row(png, surface_row(picture, y), surface_stride_bytes(picture));
+        error = spng_encode_row(png, surface_row(frame, y), surface_stride_bytes(frame));
     }
     return error == 0 || error == SPNG_EOI ? DP_OK : png_failed(s->task, error);
 }
 
-static dp_status encode_png(render_task *task, const surface *picture, const encode_hints *hints,
+static dp_status encode_png(render_task *task, const picture *p, const encode_hints *hints,
                             dp_buf **out)
 {
     (void)hints;
@@ -150,9 +150,10 @@ static dp_status encode_png(render_task *task, const surface *picture, const enc
     if (png == NULL) {
         return png_failed(task, SPNG_EMEM);
     }
+    const surface frame = picture_frame(p, 0);
     sink s;
     sink_init(&s, task);
-    dp_status status = write_rows(png, picture, &s);
+    dp_status status = write_rows(png, &frame, &s);
     spng_ctx_free(png);
     if (status == DP_OK) {
         status = sink_finish(&s, out);

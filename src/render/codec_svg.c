@@ -102,7 +102,7 @@ static dp_status draw(svg_decoder *d, const surface *out)
     GError *error = NULL;
     dp_status status = DP_OK;
 
-    memset(out->pixels, 0, dp_buf_size(out->buf));
+    memset(out->pixels, 0, surface_bytes(out));
     cairo_surface_t *target =
         cairo_image_surface_create_for_data(out->pixels, CAIRO_FORMAT_ARGB32, (int)out->width,
                                             (int)out->height, (int)surface_stride_bytes(out));
@@ -132,20 +132,21 @@ static void words_to_rgba(const surface *s)
     }
 }
 
-static dp_status decode_svg(decoder *base, uint32_t width, uint32_t height, surface *out)
+static dp_status decode_svg(decoder *base, const decode_hints *hints, picture *out)
 {
-    surface made;
-    dp_status status = surface_take(base->task, width, height, &made);
+    picture made;
+    dp_status status = picture_take(base->task, hints->width, hints->height, 1, &made);
     if (status != DP_OK) {
         return status;
     }
-    status = draw((svg_decoder *)(void *)base, &made);
+    const surface canvas = picture_frame(&made, 0);
+    status = draw((svg_decoder *)(void *)base, &canvas);
     if (status != DP_OK) {
-        surface_drop(&made);
+        picture_drop(&made);
         return status;
     }
-    words_to_rgba(&made);
-    composite_unpremultiply_cpu(made.pixels, (size_t)width * height);
+    words_to_rgba(&canvas);
+    composite_unpremultiply_cpu(canvas.pixels, (size_t)canvas.width * canvas.height);
     *out = made;
     return DP_OK;
 }

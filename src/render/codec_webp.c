@@ -24,7 +24,7 @@
 
 typedef struct webp_decoder {
     decoder base;
-    surface out;
+    picture out;
 } webp_decoder;
 
 static dp_status decode_failed(render_task *task, VP8StatusCode code)
@@ -73,15 +73,15 @@ static dp_status feed(const webp_decoder *d, WebPIDecoder *incremental)
     return code == VP8_STATUS_OK ? DP_OK : decode_failed(d->base.task, code);
 }
 
-static dp_status decode_webp(decoder *base, uint32_t width, uint32_t height, surface *out)
+static dp_status decode_webp(decoder *base, const decode_hints *hints, picture *out)
 {
     webp_decoder *d = (webp_decoder *)(void *)base;
     const bool scale =
-        width <= base->info.width / 4 && height <= base->info.height / 4; /* else little is won */
+        hints->width <= base->info.width / 4 && hints->height <= base->info.height / 4;
     WebPDecoderConfig config;
 
-    dp_status status = surface_take(base->task, scale ? width * 2 : base->info.width,
-                                    scale ? height * 2 : base->info.height, &d->out);
+    dp_status status = picture_take(base->task, scale ? hints->width * 2 : base->info.width,
+                                    scale ? hints->height * 2 : base->info.height, 1, &d->out);
     if (status != DP_OK) {
         return status;
     }
@@ -93,9 +93,10 @@ static dp_status decode_webp(decoder *base, uint32_t width, uint32_t height, sur
     config.options.scaled_height = (int)d->out.height;
     config.output.colorspace = MODE_RGBA;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA.rgba = d->out.pixels;
-    config.output.u.RGBA.stride = (int)surface_stride_bytes(&d->out);
-    config.output.u.RGBA.size = dp_buf_size(d->out.buf);
+    const surface frame = picture_frame(&d->out, 0);
+    config.output.u.RGBA.rgba = frame.pixels;
+    config.output.u.RGBA.stride = (int)surface_stride_bytes(&frame);
+    config.output.u.RGBA.size = surface_bytes(&frame);
     WebPIDecoder *incremental = WebPIDecode(NULL, 0, &config);
     if (incremental == NULL) {
         return decode_failed(base->task, VP8_STATUS_OUT_OF_MEMORY);
@@ -104,24 +105,24 @@ static dp_status decode_webp(decoder *base, uint32_t width, uint32_t height, sur
     WebPIDelete(incremental);
     if (status == DP_OK) {
         *out = d->out;
-        d->out = (surface){0};
+        d->out = (picture){0};
     }
     return status;
 }
 
 static void close_webp(decoder *base)
 {
-    surface_drop(&((webp_decoder *)(void *)base)->out);
+    picture_drop(&((webp_decoder *)(void *)base)->out);
 }
 
-static int write_bytes(const uint8_t *bytes, size_t size_bytes, const WebPPicture *picture)
+static int write_bytes(const uint8_t *bytes, size_t size_bytes, const WebPPicture *webp)
 {
-    return sink_append(picture->custom_ptr, bytes, size_bytes) == DP_OK;
+    return sink_append(webp->custom_ptr, bytes, size_bytes) == DP_OK;
 }
 
-static int go_on(int percent, const WebPPicture *picture)
+static int go_on(int percent, const WebPPicture *webp)
 {
-    const sink *s = picture->user_data;
+    const sink *s = webp->user_data;
     (void)percent;
     return task_check_time(s->task) == DP_OK;
 }
@@ -140,7 +141,7 @@ static dp_status encode_failed(render_task *task, WebPEncodingError error)
     }
 }
 
-static dp_status encode_webp(render_task *task, const surface *picture, const encode_hints *hints,
+static dp_status encode_webp(render_task *task, const picture *p, const encode_hints *hints,
                              dp_buf **out)
 {
     WebPConfig config;
@@ -152,19 +153,20 @@ static dp_status encode_webp(render_task *task, const surface *picture, const en
         !WebPPictureInit(&webp)) {
         return task_fail(task, DP_ERR_UNSUPPORTED, "another libwebp than at build time");
     }
+    const surface frame = picture_frame(p, 0);
     config.alpha_quality = ALPHA_QUALITY;
     /* Halved colour planes smear the edges of flat shapes; this spends time to place them well. */
     config.use_sharp_yuv = hints->drawing;
     sink_init(&s, task);
     webp.use_argb = hints->drawing;
-    webp.width = (int)picture->width;
-    webp.height = (int)picture->height;
+    webp.width = (int)frame.width;
+    webp.height = (int)frame.height;
     webp.writer = write_bytes;
     webp.custom_ptr = &s;
     webp.progress_hook = go_on;
     webp.user_data = &s;
     dp_status status = DP_OK;
-    if (!WebPPictureImportRGBA(&webp, picture->pixels, (int)surface_stride_bytes(picture)) ||
+    if (!WebPPictureImportRGBA(&webp, frame.pixels, (int)surface_stride_bytes(&frame)) ||
         !WebPEncode(&config, &webp)) {
         status = encode_failed(task, webp.error_code);
     }

@@ -34,10 +34,12 @@ static uint32_t read32(const tiff *t, size_t at)
 
 unsigned exif_orientation(const uint8_t *bytes, size_t size_bytes)
 {
-    if (size_bytes < HEADER_BYTES + 8 || memcmp(bytes, "Exif\0\0", HEADER_BYTES) != 0) {
+    const bool named = size_bytes >= HEADER_BYTES && memcmp(bytes, "Exif\0\0", HEADER_BYTES) == 0;
+    const size_t skip = named ? HEADER_BYTES : 0;
+    if (size_bytes < skip + 8 || (bytes[skip] != 'M' && bytes[skip] != 'I')) {
         return 1;
     }
-    tiff t = {bytes + HEADER_BYTES, size_bytes - HEADER_BYTES, bytes[HEADER_BYTES] == 'M'};
+    const tiff t = {bytes + skip, size_bytes - skip, bytes[skip] == 'M'};
     const size_t directory = read32(&t, 4);
     if (read16(&t, 2) != 42 || directory > t.size_bytes - 2) {
         return 1;

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 /*
- * The orientation (1 .. 8) in an APP1 marker's content ("Exif\0\0" and a TIFF header first); 1 when
- * there is none or it makes no sense.  Reads nothing outside the bytes; pure function.
+ * The orientation (1 .. 8) in a block of EXIF: a TIFF header first, behind "Exif\0\0" in a JPEG's
+ * marker and in some WebP files; 1 when there is none or it makes no sense.  NULL is fine for none.
+ * Reads nothing outside the bytes; pure function.
  */
 unsigned exif_orientation(const uint8_t *bytes, size_t size_bytes);
 

@@ -6,8 +6,8 @@
  *     PICTURE_RGBA   one or more frames of straight (not premultiplied) sRGB RGBA8, one below the
  *                    other, rows without gaps
  *     PICTURE_YCBCR  one frame of three planes as a JPEG decoder has them: JFIF's full-range
- * BT.601, chroma of 1/1, 1/2 in width, or 1/2 in both; so a device that resamples is sent half the
- * bytes and does the colours itself
+ *                    BT.601, chroma of 1/1, 1/2 in width, or 1/2 in both; so a device that
+ *                    resamples is sent half the bytes and does the colours itself
  *
  * Everything lies at offsets into one block, so that a picture made in another process is handed
  * over as it is: picture_check() is what makes it safe to follow offsets that somebody else wrote.
@@ -21,6 +21,7 @@
 
 #include <danpool/buf.h>
 
+#include "render/surface.h"
 #include "render/task.h"
 
 #define PICTURE_FRAMES_MAX 512u
@@ -43,5 +44,43 @@ typedef struct picture {
     size_t frame_bytes;            /* RGBA: from one frame to the next */
     size_t durations_offset_bytes; /* animations: frame_count uint32_t, milliseconds */
 } picture;
+
+/*
+ * Takes memory for frames of undefined content (and for their durations, which are zero, when there
+ * are several).  The pool's errors, with words.
+ */
+dp_status picture_take(render_task *task, uint32_t width, uint32_t height, uint32_t frame_count,
+                       picture *out);
+
+/*
+ * The same for three planes; chroma_width and chroma_height are of Cb and Cr.  Rows are padded to
+ * whole lines of a cache; the rows of a plane are followed by as many more as a block of a JPEG may
+ * need (PICTURE_PLANE_ROWS).
+ */
+#define PICTURE_PLANE_ROWS 16u
+dp_status picture_take_planes(render_task *task, uint32_t width, uint32_t height,
+                              const uint32_t chroma[2], picture *out);
+
+/* Gives the memory back; an empty picture is fine. */
+void picture_drop(picture *p);
+
+/* One frame of RGBA to look at or to fill: the picture stays the owner, so it is never dropped. */
+surface picture_frame(const picture *p, uint32_t index);
+
+/* The durations of the frames, NULL unless it moves. */
+uint32_t *picture_durations_ms(const picture *p);
+
+/*
+ * Turns every frame as EXIF's orientation (1 .. 8) says; anything else and 1 leave it alone.  May
+ * replace the buffer.  RGBA only.  The pool's errors; the picture is then untouched.
+ */
+dp_status picture_orient(render_task *task, picture *p, unsigned orientation);
+
+/*
+ * Whether everything the description says lies within a block of size_bytes: to be asked before a
+ * picture that another process described is looked at.  Reads the description alone, never the
+ * block, and believes nothing; DP_ERR_FORMAT otherwise.
+ */
+dp_status picture_check(const picture *p, size_t size_bytes);
 
 #endif

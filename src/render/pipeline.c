@@ -9,20 +9,20 @@
 #include "pool/os.h"
 #include "render/codec.h"
 
-void pipeline_fit(const uint32_t picture[2], const uint32_t box[2], bool enlarge, uint32_t out[2])
+void pipeline_fit(const uint32_t source[2], const uint32_t box[2], bool enlarge, uint32_t out[2])
 {
     /* The side that meets the box first: compare the ratios by cross multiplication. */
-    const uint64_t wide = (uint64_t)box[0] * picture[1];
-    const uint64_t high = (uint64_t)box[1] * picture[0];
+    const uint64_t wide = (uint64_t)box[0] * source[1];
+    const uint64_t high = (uint64_t)box[1] * source[0];
     const int tight = wide <= high ? 0 : 1;
 
-    if (!enlarge && picture[tight] <= box[tight]) {
-        out[0] = picture[0];
-        out[1] = picture[1];
+    if (!enlarge && source[tight] <= box[tight]) {
+        out[0] = source[0];
+        out[1] = source[1];
         return;
     }
     const uint64_t other =
-        ((uint64_t)picture[1 - tight] * box[tight] + picture[tight] / 2) / picture[tight];
+        ((uint64_t)source[1 - tight] * box[tight] + source[tight] / 2) / source[tight];
     out[tight] = box[tight];
     out[1 - tight] = other == 0 ? 1 : (uint32_t)other;
 }
@@ -31,21 +31,15 @@ typedef struct pipeline_state {
     render_task *task;
     const dp_render_job *job;
     dp_render_result result;
-    surface picture;
+    picture picture;
     bool drawing;
     unsigned orientation;
     uint32_t target[2]; /* before the picture is turned */
 } pipeline_state;
 
-/* EXIF's 5 .. 8 lie on their side. */
-static bool lies_on_side(unsigned orientation)
-{
-    return orientation >= 5;
-}
-
 static void plan_target(pipeline_state *s, const media_info *info)
 {
-    const bool side = lies_on_side(info->orientation);
+    const bool side = orientation_lies_on_side(info->orientation);
     const uint32_t shown[2] = {side ? info->height : info->width,
                                side ? info->width : info->height};
     const uint32_t box[2] = {s->job->width_max, s->job->height_max};
@@ -73,7 +67,8 @@ static dp_status decode(pipeline_state *s)
     plan_target(s, &d->info);
     s->result.source_format = d->codec->format;
     s->result.engine = d->codec->engine;
-    status = codec_decode(d, s->target[0], s->target[1], &s->picture);
+    const decode_hints hints = {.width = s->target[0], .height = s->target[1], .frames_max = 1};
+    status = codec_decode(d, &hints, &s->picture);
     codec_close(d);
     if (status == DP_OK) {
         s->result.surface_tier = dp_buf_tier(s->picture.buf);
@@ -91,14 +86,15 @@ static bool spare_can_help(dp_status status)
 static dp_status scale_into(pipeline_state *s, const pipeline_backends *backends,
                             const surface *target)
 {
+    const surface source = picture_frame(&s->picture, 0);
     dp_tier_id tier = DP_TIER_NONE;
     const backend *first = backends->first;
-    dp_status status = first->ops->resize(backends->first, s->task, &s->picture, target, &tier);
+    dp_status status = first->ops->resize(backends->first, s->task, &source, target, &tier);
     const char *engine = first->ops->name;
 
     if (spare_can_help(status) && backends->spare != backends->first) {
         s->task->message[0] = '\0';
-        status = backends->spare->ops->resize(backends->spare, s->task, &s->picture, target, &tier);
+        status = backends->spare->ops->resize(backends->spare, s->task, &source, target, &tier);
         engine = "cpu (cuda failed)";
     }
     if (status == DP_OK) {
@@ -110,21 +106,22 @@ static dp_status scale_into(pipeline_state *s, const pipeline_backends *backends
 
 static dp_status resize(pipeline_state *s, const pipeline_backends *backends)
 {
-    surface scaled;
+    picture scaled;
 
     if (s->picture.width == s->target[0] && s->picture.height == s->target[1]) {
         return DP_OK;
     }
-    dp_status status = surface_take(s->task, s->target[0], s->target[1], &scaled);
+    dp_status status = picture_take(s->task, s->target[0], s->target[1], 1, &scaled);
     if (status != DP_OK) {
         return status;
     }
-    status = scale_into(s, backends, &scaled);
+    const surface frame = picture_frame(&scaled, 0);
+    status = scale_into(s, backends, &frame);
     if (status != DP_OK) {
-        surface_drop(&scaled);
+        picture_drop(&scaled);
         return status;
     }
-    surface_drop(&s->picture);
+    picture_drop(&s->picture);
     s->picture = scaled;
     return DP_OK;
 }
@@ -158,7 +155,7 @@ dp_status pipeline_run(render_task *task, const pipeline_backends *backends,
         nvtx_push(NVTX_RESIZE, NVTX_CATEGORY_RENDER, dp_buf_size(s.picture.buf));
         status = resize(&s, backends);
         if (status == DP_OK) {
-            status = surface_orient(task, &s.picture, s.orientation);
+            status = picture_orient(task, &s.picture, s.orientation);
         }
         nvtx_pop();
     }
@@ -171,7 +168,7 @@ dp_status pipeline_run(render_task *task, const pipeline_backends *backends,
         status = encode(&s);
         nvtx_pop();
     }
-    surface_drop(&s.picture);
+    picture_drop(&s.picture);
     if (status == DP_OK) {
         s.result.engine = s.result.engine == NULL ? "cpu" : s.result.engine;
         s.result.decode_ns = decoded - begun;

@@ -26,6 +26,6 @@ dp_status pipeline_run(render_task *task, const pipeline_backends *backends,
  * The size of a picture of width x height fitted into a box: the largest with the same proportions,
  * never larger than the picture itself unless `enlarge`; no side below 1.
  */
-void pipeline_fit(const uint32_t picture[2], const uint32_t box[2], bool enlarge, uint32_t out[2]);
+void pipeline_fit(const uint32_t source[2], const uint32_t box[2], bool enlarge, uint32_t out[2]);
 
 #endif

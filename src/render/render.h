@@ -28,6 +28,7 @@ typedef enum dp_media_format {
     DP_MEDIA_PNG,
     DP_MEDIA_WEBP,
     DP_MEDIA_GIF,
+    DP_MEDIA_AVIF,
     DP_MEDIA_SVG,
     DP_MEDIA_FORMAT_COUNT
 } dp_media_format;

@@ -94,6 +94,26 @@ static bool is_svg(const char *bytes, size_t size_bytes)
     }
 }
 
+/*
+ * ISO/IEC 14496-12: the first box is `ftyp`; its major brand, or one of the compatible brands
+ * behind it, says that an AV1 picture (avif) or a sequence of them (avis) follows.
+ */
+static bool is_avif(const uint8_t *bytes, size_t size_bytes)
+{
+    if (size_bytes < 16 || memcmp(bytes + 4, "ftyp", 4) != 0) {
+        return false;
+    }
+    const size_t box =
+        (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    const size_t end = box < size_bytes ? box : size_bytes;
+    for (size_t at = 8; at + 4 <= end && at < SCAN_BYTES_MAX; at += 4) {
+        if (memcmp(bytes + at, "avif", 4) == 0 || memcmp(bytes + at, "avis", 4) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 dp_media_format dp_media_sniff(const void *bytes, size_t size_bytes)
 {
     static const char png[] = "\x89PNG\r\n\x1a\n";
@@ -114,6 +134,9 @@ dp_media_format dp_media_sniff(const void *bytes, size_t size_bytes)
     if (size_bytes >= 6 && (memcmp(start, "GIF87a", 6) == 0 || memcmp(start, "GIF89a", 6) == 0)) {
         return DP_MEDIA_GIF;
     }
+    if (is_avif(bytes, size_bytes)) {
+        return DP_MEDIA_AVIF;
+    }
     return is_svg(start, size_bytes) ? DP_MEDIA_SVG : DP_MEDIA_UNKNOWN;
 }
 
@@ -125,6 +148,7 @@ static const struct {
     [DP_MEDIA_PNG] = {"png", "image/png"},
     [DP_MEDIA_WEBP] = {"webp", "image/webp"},
     [DP_MEDIA_GIF] = {"gif", "image/gif"},
+    [DP_MEDIA_AVIF] = {"avif", "image/avif"},
     [DP_MEDIA_SVG] = {"svg", "image/svg+xml"},
 };
 

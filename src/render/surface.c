@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include <danpool/stats.h>
-
 #include "pool/os.h"
 
 dp_status surface_take(render_task *task, uint32_t width, uint32_t height, surface *out)
@@ -38,37 +36,27 @@ void surface_drop(surface *s)
  * table. A result pixel (x, y) is the source pixel (x', y'): transposed first, then flipped.
  */
 static const struct {
-    bool transpose, flip_x, flip_y; /* flips are of source coordinates */
+    bool flip_x, flip_y; /* of source coordinates */
 } turns[9] = {
-    [1] = {false, false, false}, [2] = {false, true, false}, [3] = {false, true, true},
-    [4] = {false, false, true},  [5] = {true, false, false}, [6] = {true, false, true},
-    [7] = {true, true, true},    [8] = {true, true, false},
+    [1] = {false, false}, [2] = {true, false}, [3] = {true, true}, [4] = {false, true},
+    [5] = {false, false}, [6] = {false, true}, [7] = {true, true}, [8] = {true, false},
 };
 
-dp_status surface_orient(render_task *task, surface *s, unsigned orientation)
+void surface_turn(const surface *from, const surface *to, unsigned orientation)
 {
-    if (orientation < 2 || orientation > 8) {
-        return DP_OK;
-    }
-    const bool transpose = turns[orientation].transpose;
-    surface turned = {0};
-    const dp_status status = surface_take(task, transpose ? s->height : s->width,
-                                          transpose ? s->width : s->height, &turned);
-    if (status != DP_OK) {
-        return status;
-    }
-    for (uint32_t y = 0; y < turned.height; y++) {
-        uint8_t *out = surface_row(&turned, y);
-        for (uint32_t x = 0; x < turned.width; x++) {
+    const bool transpose = orientation_lies_on_side(orientation);
+    DP_ASSERT(orientation >= 1 && orientation <= 8);
+    DP_ASSERT(to->width == (transpose ? from->height : from->width));
+    DP_ASSERT(to->height == (transpose ? from->width : from->height));
+
+    for (uint32_t y = 0; y < to->height; y++) {
+        uint8_t *out = surface_row(to, y);
+        for (uint32_t x = 0; x < to->width; x++) {
             uint32_t from_x = transpose ? y : x;
             uint32_t from_y = transpose ? x : y;
-            from_x = turns[orientation].flip_x ? s->width - 1 - from_x : from_x;
-            from_y = turns[orientation].flip_y ? s->height - 1 - from_y : from_y;
-            memcpy(out + 4 * (size_t)x, surface_row(s, from_y) + 4 * (size_t)from_x, 4);
+            from_x = turns[orientation].flip_x ? from->width - 1 - from_x : from_x;
+            from_y = turns[orientation].flip_y ? from->height - 1 - from_y : from_y;
+            memcpy(out + 4 * (size_t)x, surface_row(from, from_y) + 4 * (size_t)from_x, 4);
         }
     }
-    dp_stats_copied(task->pool, dp_buf_size(turned.buf));
-    surface_drop(s);
-    *s = turned;
-    return DP_OK;
 }

@@ -3,7 +3,8 @@
  * Surfaces: pictures in memory, straight (not premultiplied) sRGB in RGBA8, rows without gaps, in
  * one pooled buffer of kind DP_KIND_SURFACE that the CPU can see.
  *
- * A surface has one owner, who drops it; functions that take one over say so.
+ * A surface has one owner, who drops it; functions that take one over say so.  picture_frame()
+ * gives one to look at, which is never dropped.
  */
 #ifndef DP_RENDER_SURFACE_H
 #define DP_RENDER_SURFACE_H
@@ -34,10 +35,21 @@ static inline uint8_t *surface_row(const surface *s, uint32_t y)
     return s->pixels + y * surface_stride_bytes(s);
 }
 
+static inline size_t surface_bytes(const surface *s)
+{
+    return s->height * surface_stride_bytes(s);
+}
+
+/* EXIF's 5 .. 8 exchange width and height. */
+static inline bool orientation_lies_on_side(unsigned orientation)
+{
+    return orientation >= 5 && orientation <= 8;
+}
+
 /*
- * Turns the picture as EXIF's orientation (1 .. 8) says; anything else and 1 leave it alone.  May
- * replace the buffer.  The pool's errors; the surface is then untouched.
+ * Fills `to` with `from` turned as EXIF's orientation (1 .. 8) says.  Its sides are those of
+ * `from`, exchanged where the orientation says so, and the two do not overlap.
  */
-dp_status surface_orient(render_task *task, surface *s, unsigned orientation);
+void surface_turn(const surface *from, const surface *to, unsigned orientation);
 
 #endif

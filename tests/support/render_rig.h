@@ -62,20 +62,50 @@ static inline media_bytes rig_bytes(const made_media *media)
     return (media_bytes){media->bytes, media->size_bytes};
 }
 
-/* Opens and decodes to width x height (0 = the file's own size); frees `media`. */
-static inline dp_status rig_decode(render_rig *rig, made_media *media, const uint32_t size[2],
-                                   surface *out)
+/* Opens and decodes as the hints say (sides of 0 = the file's own); frees `media`. */
+static inline dp_status rig_picture(render_rig *rig, made_media *media, const decode_hints *wanted,
+                                    picture *out)
 {
+    decode_hints hints = *wanted;
     decoder *d;
     rig->task.message[0] = '\0';
     dp_status status = codec_open(&rig->task, rig_bytes(media), &d);
     if (status == DP_OK) {
-        status = codec_decode(d, size == NULL ? d->info.width : size[0],
-                              size == NULL ? d->info.height : size[1], out);
+        hints.width = hints.width == 0 ? d->info.width : hints.width;
+        hints.height = hints.height == 0 ? d->info.height : hints.height;
+        status = codec_decode(d, &hints, out);
         codec_close(d);
     }
     media_free(media);
     return status;
+}
+
+/* The same for a still picture, as a surface that the caller owns. */
+static inline dp_status rig_decode(render_rig *rig, made_media *media, const uint32_t size[2],
+                                   surface *out)
+{
+    const decode_hints hints = {.width = size == NULL ? 0 : size[0],
+                                .height = size == NULL ? 0 : size[1]};
+    picture p;
+    const dp_status status = rig_picture(rig, media, &hints, &p);
+    if (status == DP_OK) {
+        *out = picture_frame(&p, 0);
+    }
+    return status;
+}
+
+/* Encodes a surface, which stays the caller's. */
+static inline dp_status rig_encode(render_rig *rig, dp_media_format format, const surface *s,
+                                   const encode_hints *hints, dp_buf **out)
+{
+    const picture p = {.buf = s->buf,
+                       .bytes = s->pixels,
+                       .kind = PICTURE_RGBA,
+                       .width = s->width,
+                       .height = s->height,
+                       .frame_count = 1,
+                       .frame_bytes = surface_bytes(s)};
+    return codec_encode(&rig->task, format, &p, hints, out);
 }
 
 #endif
