@@ -41,10 +41,9 @@ static void sip_rounds(uint64_t v[4], int count)
 uint64_t block_hash(const block_table *table, const void *bytes, size_t size_bytes)
 {
     const uint8_t *at = bytes;
-    uint64_t v[4] = {table->key[0] ^ UINT64_C(0x736f6d6570736575),
-                     table->key[1] ^ UINT64_C(0x646f72616e646f6d),
-                     table->key[0] ^ UINT64_C(0x6c7967656e657261),
-                     table->key[1] ^ UINT64_C(0x7465646279746573)};
+    uint64_t v[4] = {
+        table->key[0] ^ UINT64_C(0x736f6d6570736575), table->key[1] ^ UINT64_C(0x646f72616e646f6d),
+        table->key[0] ^ UINT64_C(0x6c7967656e657261), table->key[1] ^ UINT64_C(0x7465646279746573)};
     uint64_t word;
 
     for (size_t left = size_bytes; left >= 8; left -= 8, at += 8) {

@@ -22,9 +22,9 @@ static void tame_message(char message[WIRE_MESSAGE_BYTES])
 /* As codec_open() promises it: see codec.h. */
 static bool info_is_sound(const wire_reply *r, const wire_expected *expected)
 {
-    if (r->source_width == 0 || r->source_height == 0 ||
-        r->source_width > RENDER_SOURCE_SIDE_MAX || r->source_height > RENDER_SOURCE_SIDE_MAX ||
-        r->orientation == 0 || r->orientation > ORIENTATION_MAX || r->drawing > 1) {
+    if (r->source_width == 0 || r->source_height == 0 || r->source_width > RENDER_SOURCE_SIDE_MAX ||
+        r->source_height > RENDER_SOURCE_SIDE_MAX || r->orientation == 0 ||
+        r->orientation > ORIENTATION_MAX || r->drawing > 1) {
         return false;
     }
     return r->drawing == 1 ||

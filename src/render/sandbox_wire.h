@@ -60,9 +60,9 @@ typedef enum wire_kind {
 typedef struct wire_request {
     uint32_t version;
     uint32_t op;
-    uint64_t job;   /* repeated by the reply */
-    uint32_t slot;  /* which region, below WIRE_SLOTS */
-    uint32_t trick; /* WIRE_TRICK: which */
+    uint64_t job;          /* repeated by the reply */
+    uint32_t slot;         /* which region, below WIRE_SLOTS */
+    uint32_t trick;        /* WIRE_TRICK: which */
     uint64_t region_bytes; /* not 0: the region is new and its descriptor comes along */
     uint64_t source_bytes; /* at 0 */
     uint64_t place_bytes;  /* where the picture goes; up to the end of the region */
