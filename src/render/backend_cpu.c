@@ -49,12 +49,12 @@ static dp_status resize(backend *b, render_task *task, const surface *source, co
                                 .need = DP_NEED_HOST};
     status = task_get(task, &request, &scratch);
     if (status == DP_OK) {
-        const resize_args args = {.x = &axes.x,
-                                  .y = &axes.y,
-                                  .source = source->pixels,
-                                  .source_stride_bytes = surface_stride_bytes(source),
-                                  .target = target->pixels,
-                                  .target_stride_bytes = surface_stride_bytes(target)};
+        const resize_args args = {
+            .x = &axes.x,
+            .y = &axes.y,
+            .source = {.pixels = source->pixels, .stride_bytes = surface_stride_bytes(source)},
+            .target = target->pixels,
+            .target_stride_bytes = surface_stride_bytes(target)};
         resize_cpu(&args, dp_buf_data(scratch));
         *tier = dp_buf_tier(source->buf);
     } else {

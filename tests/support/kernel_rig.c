@@ -57,8 +57,12 @@ static void compare_resize(const uint32_t from[2], const uint32_t to[2])
     resize_axis_init(&x, from[0], to[0], memory[0]);
     resize_axis_init(&y, from[1], to[1], memory[1]);
     void *scratch = kernel_rig_bytes(resize_cpu_scratch_bytes(&x, &y));
-    resize_cpu(&(resize_args){&x, &y, source, (size_t)from[0] * 4, want, (size_t)to[0] * 4},
-               scratch);
+    const resize_args host = {.x = &x,
+                              .y = &y,
+                              .source = {.pixels = source, .stride_bytes = (size_t)from[0] * 4},
+                              .target = want,
+                              .target_stride_bytes = (size_t)to[0] * 4};
+    resize_cpu(&host, scratch);
     const resize_cuda_args args = {.x = &x,
                                    .y = &y,
                                    .source = m->take(source, from_bytes),
@@ -133,6 +137,7 @@ int kernel_rig_run(const kernel_memory *memory)
 {
     const struct CMUnitTest tests[] = {
         {"resize_gives_the_same_bytes", kernel_rig_resize, NULL, NULL, NULL},
+        {"resize_of_a_batch_gives_the_same_bytes", kernel_rig_resize_batch, NULL, NULL, NULL},
         {"composite_gives_the_same_bytes", kernel_rig_composite, NULL, NULL, NULL},
     };
     kernel_rig_memory = memory;

@@ -34,6 +34,7 @@ void kernel_rig_expect(uint64_t address, const void *want, size_t size_bytes);
 
 /* One file of checks each. */
 void kernel_rig_resize(void **state);
+void kernel_rig_resize_batch(void **state);
 void kernel_rig_composite(void **state);
 
 #endif
