@@ -80,4 +80,7 @@ typedef struct backend_axes {
 dp_status backend_axes_make(const backend_item *item, backend_axes *out);
 void backend_axes_drop(backend_axes *axes);
 
+/* One frame of a picture as the kernels read it, by host addresses. */
+resize_source backend_source(const picture *p, uint32_t frame, const backend_cut *cut);
+
 #endif

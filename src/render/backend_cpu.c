@@ -35,16 +35,34 @@ void backend_axes_drop(backend_axes *axes)
     axes->memory = NULL;
 }
 
+resize_source backend_source(const picture *p, uint32_t frame, const backend_cut *cut)
+{
+    resize_source out = {.left = cut->x, .top = cut->y};
+    if (p->kind == PICTURE_RGBA) {
+        const surface s = picture_frame(p, frame);
+        out.pixels = s.pixels;
+        out.stride_bytes = surface_stride_bytes(&s);
+        return out;
+    }
+    const picture_plane *planes = p->planes;
+    out.pixels = p->bytes + planes[0].offset_bytes;
+    out.stride_bytes = planes[0].stride_bytes;
+    out.chroma[0] = p->bytes + planes[1].offset_bytes;
+    out.chroma[1] = p->bytes + planes[2].offset_bytes;
+    out.chroma_stride_bytes = planes[1].stride_bytes;
+    out.chroma_shift_x = planes[1].width < planes[0].width ? 1 : 0;
+    out.chroma_shift_y = planes[1].height < planes[0].height ? 1 : 0;
+    DP_ASSERT(planes[2].stride_bytes == planes[1].stride_bytes);
+    return out;
+}
+
 static dp_status resample_frames(const backend_item *item, const backend_axes *axes, void *scratch)
 {
-    const backend_cut *cut = &item->cut;
     for (uint32_t i = 0; i < item->target->frame_count; i++) {
-        const surface from = picture_frame(item->source, i);
         const surface to = picture_frame(item->target, i);
         const resize_args args = {.x = &axes->x,
                                   .y = &axes->y,
-                                  .source = surface_row(&from, cut->y) + (size_t)cut->x * 4,
-                                  .source_stride_bytes = surface_stride_bytes(&from),
+                                  .source = backend_source(item->source, i, &item->cut),
                                   .target = to.pixels,
                                   .target_stride_bytes = surface_stride_bytes(&to)};
         const dp_status status = task_check_time(item->task);
