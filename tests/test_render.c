@@ -45,7 +45,9 @@ static void on_done(void *user, dp_status status, const char *message,
     strncpy(n->message, message, sizeof n->message - 1);
     if (result != NULL) {
         n->result = *result;
-        dp_put(result->picture);
+        for (unsigned i = 0; i < result->picture_count; i++) {
+            dp_put(result->pictures[i].bytes);
+        }
     }
     pthread_cond_broadcast(&n->changed);
     while (job->waits && n->gate_closed) {
@@ -108,9 +110,8 @@ static dp_render *start(render_rig *rig, const dp_render_config *wanted)
 static dp_render_job job_of(dp_buf *source, noted_job *noted)
 {
     return (dp_render_job){.source = source,
-                           .width_max = 32,
-                           .height_max = 32,
-                           .format = DP_MEDIA_PNG,
+                           .outputs = {{.width = 32, .height = 32, .format = DP_MEDIA_PNG}},
+                           .output_count = 1,
                            .priority = DP_PRIORITY_NORMAL,
                            .done = on_done,
                            .user = noted};
@@ -142,11 +143,11 @@ static void a_picture_comes_out_with_its_facts(void **state)
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_string_equal(board.result.engine, "cpu");
-    assert_int_equal(board.result.format, DP_MEDIA_PNG);
+    assert_int_equal(board.result.pictures[0].format, DP_MEDIA_PNG);
     assert_int_equal(board.result.source_format, DP_MEDIA_PNG);
     assert_int_equal(board.result.source_width, 40);
-    assert_int_equal(board.result.width, 32);
-    assert_int_equal(board.result.height, 24);
+    assert_int_equal(board.result.pictures[0].width, 32);
+    assert_int_equal(board.result.pictures[0].height, 24);
     assert_int_equal(board.result.surface_tier, DP_TIER_HOST);
     assert_true(board.result.decode_ns > 0 && board.result.encode_ns > 0);
     dp_render_destroy(render);
@@ -164,15 +165,15 @@ static void a_turned_photo_is_shown_upright(void **state)
     dp_render *render = start(rig, &(dp_render_config){.workers = 1});
     dp_buf *source = source_of(rig, &media);
     dp_render_job job = job_of(source, &noted);
-    job.width_max = 100;
-    job.height_max = 40;
+    job.outputs[0].width = 100;
+    job.outputs[0].height = 40;
     assert_int_equal(dp_render_submit(render, &job), DP_OK);
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_int_equal(board.result.source_width, 40);
     assert_int_equal(board.result.source_height, 80);
-    assert_int_equal(board.result.width, 20);
-    assert_int_equal(board.result.height, 40);
+    assert_int_equal(board.result.pictures[0].width, 20);
+    assert_int_equal(board.result.pictures[0].height, 40);
     dp_put(source);
     dp_render_destroy(render);
 }
@@ -191,15 +192,15 @@ static void a_sticker_is_drawn_by_librsvg_to_fill_the_box(void **state)
     dp_render *render = start(rig, &(dp_render_config){.workers = 1});
     dp_buf *source = source_of(rig, &media);
     dp_render_job job = job_of(source, &noted);
-    job.format = DP_MEDIA_UNKNOWN;
-    job.width_max = job.height_max = 160;
+    job.outputs[0].format = DP_MEDIA_UNKNOWN;
+    job.outputs[0].width = job.outputs[0].height = 160;
     assert_int_equal(dp_render_submit(render, &job), DP_OK);
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_string_equal(board.result.engine, "librsvg+cpu");
-    assert_int_equal(board.result.format, DP_MEDIA_WEBP);
-    assert_int_equal(board.result.width, 160);
-    assert_int_equal(board.result.height, 80);
+    assert_int_equal(board.result.pictures[0].format, DP_MEDIA_WEBP);
+    assert_int_equal(board.result.pictures[0].width, 160);
+    assert_int_equal(board.result.pictures[0].height, 80);
     dp_put(source);
     dp_render_destroy(render);
 }
@@ -367,12 +368,12 @@ static void bad_jobs_are_refused_at_the_door(void **state)
     job.source = other;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_FORMAT);
     job.source = good;
-    job.format = DP_MEDIA_GIF;
+    job.outputs[0].format = DP_MEDIA_GIF;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_UNSUPPORTED);
-    job.format = DP_MEDIA_PNG;
-    job.width_max = 0;
+    job.outputs[0].format = DP_MEDIA_PNG;
+    job.outputs[0].width = 0;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
-    job.width_max = 4097;
+    job.outputs[0].width = 4097;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
     dp_put(good);
     dp_put(large);

@@ -13,7 +13,8 @@ dp_status backend_axes_make(const backend_item *item, backend_axes *out)
 {
     const backend_cut *cut = &item->cut;
     const picture *target = item->target;
-    const size_t x_bytes = os_align_up(resize_axis_bytes(cut->width, target->width), AXIS_ALIGNMENT);
+    const size_t x_bytes =
+        os_align_up(resize_axis_bytes(cut->width, target->width), AXIS_ALIGNMENT);
     const size_t y_bytes = resize_axis_bytes(cut->height, target->height);
     const dp_request request = {.size_bytes = x_bytes + y_bytes, .need = DP_NEED_HOST};
     backend_axes axes = {.y_offset_bytes = x_bytes};

@@ -31,11 +31,11 @@ struct render_batcher {
 };
 
 /* Groups taken for one batch, by their list. */
-typedef struct taken {
+typedef struct batch_taken {
     batch_group *first;
     size_t item_count;
     bool refused; /* came before the device failed, and waited while it did */
-} taken;
+} batch_taken;
 
 static void tell(const render_batcher *b, dp_render_device from, dp_render_device to,
                  const char *words)
@@ -70,9 +70,9 @@ static bool wait_for_batch(render_batcher *b)
 }
 
 /* Under the lock: takes whole groups, at least one, up to batch_max items. */
-static taken take_groups(render_batcher *b)
+static batch_taken take_groups(render_batcher *b)
 {
-    taken out = {.first = b->first, .refused = b->state == DP_RENDER_DEVICE_FAILED};
+    batch_taken out = {.first = b->first, .refused = b->state == DP_RENDER_DEVICE_FAILED};
     batch_group *last = NULL;
     for (batch_group *at = b->first; at != NULL; at = at->next) {
         if (last != NULL && out.item_count + at->item_count > b->config.batch_max) {
@@ -123,7 +123,7 @@ static void judge(render_batcher *b, dp_status status, size_t items)
     }
 }
 
-static void finish_groups(const taken *t, uint64_t begun_ns, uint64_t run_ns)
+static void finish_groups(const batch_taken *t, uint64_t begun_ns, uint64_t run_ns)
 {
     batch_group *group = t->first;
     while (group != NULL) {
@@ -147,7 +147,7 @@ static void settle(render_batcher *b, dp_status status, size_t tried, dp_render_
     states[1] = b->state;
 }
 
-static void run_batch(render_batcher *b, const taken *t)
+static void run_batch(render_batcher *b, const batch_taken *t)
 {
     char detail[BACKEND_DETAIL_BYTES] = "";
     dp_render_device states[2];
@@ -179,7 +179,7 @@ static void *work(void *user)
     render_batcher *b = user;
     os_lock(&b->lock);
     while (wait_for_batch(b)) {
-        const taken t = take_groups(b);
+        const batch_taken t = take_groups(b);
         os_unlock(&b->lock);
         run_batch(b, &t);
         os_lock(&b->lock);

@@ -5,10 +5,10 @@
  *     worker: submit(group) -> waiting groups -> the batcher's thread: a batch -> run() -> done()
  *
  * A batch is run when batch_max items wait, or the oldest has waited for delay_ns_max; while one
- * runs, the next collects, so a busy device is never made to wait for the delay.  A group (one job's
- * items) is never split.  What a device failed at is not run again here: the group is done with
- * the items' status set to an error that backend_spare_can_help() with, and its worker does so,
- * which spreads a failed batch over all workers.
+ * runs, the next collects, so a busy device is never made to wait for the delay.  A group (one
+ * job's items) is never split.  What a device failed at is not run again here: the group is done
+ * with the items' status set to an error that backend_spare_can_help() with, and its worker does
+ * so, which spreads a failed batch over all workers.
  *
  * The breaker: a batch that fails with DP_ERR_DEVICE, or the third in a row that fails otherwise,
  * opens it; while it is open, groups are refused and the CPU does their work.  After retry_ns the
@@ -39,11 +39,11 @@ typedef struct render_batcher_config {
 /* The items of one job; lives in the job until done() is called. */
 typedef struct batch_group {
     backend_item *items;
-    unsigned item_count;              /* 1 .. DP_RENDER_OUTPUTS_MAX */
+    unsigned item_count;                     /* 1 .. DP_RENDER_OUTPUTS_MAX */
     void (*done)(struct batch_group *group); /* on the batcher's thread; must be quick */
     void *user;
-    uint64_t wait_ns; /* out: submit to the batch's begin */
-    uint64_t run_ns;  /* out: of the whole batch */
+    uint64_t wait_ns;         /* out: submit to the batch's begin */
+    uint64_t run_ns;          /* out: of the whole batch */
     struct batch_group *next; /* the batcher's own */
     uint64_t submitted_ns;
 } batch_group;

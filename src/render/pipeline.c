@@ -128,6 +128,8 @@ static void plan_outputs(pipeline *p, const media_info *info, decode_hints *hint
     if (!p->drawing) {
         hints->width = hints->width < info->width ? hints->width : info->width;
         hints->height = hints->height < info->height ? hints->height : info->height;
+        /* Where much is scaled away, how chroma lay between the pixels does not show. */
+        hints->want_planes = hints->width <= info->width / 2 && hints->height <= info->height / 2;
     }
 }
 
@@ -145,8 +147,7 @@ static void find_same(pipeline *p)
     for (unsigned i = 0; i < p->job->output_count; i++) {
         pipeline_output *output = &p->outputs[i];
         output->same_as = i;
-        output->frame_count =
-            moves(p, &p->job->outputs[i]) ? p->result.source_frame_count : 1;
+        output->frame_count = moves(p, &p->job->outputs[i]) ? p->result.source_frame_count : 1;
         for (unsigned k = 0; k < i; k++) {
             if (is_same(p, k, i)) {
                 output->same_as = k;
@@ -224,7 +225,9 @@ static dp_status draw_each(pipeline *p, decode_session *session)
         }
         status = task_check_pixels(&p->task, hints.width, hints.height);
         if (status == DP_OK) {
+            nvtx_push(NVTX_RASTER, NVTX_CATEGORY_RENDER, (uint64_t)hints.width * hints.height);
             status = decode_picture(session, &hints, &output->drawn);
+            nvtx_pop();
         }
         if (status == DP_OK) {
             p->result.surface_tier = dp_buf_tier(output->drawn.buf);

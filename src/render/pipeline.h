@@ -33,7 +33,7 @@ typedef struct pipeline {
     const dp_render_job *job;
     const decode_reader *reader;
     size_t animation_bytes_max; /* of an animation's frames, 0 = any */
-    dp_render_result result;    /* filled step by step; queued_ns, batch_ns, resize_ns are not ours */
+    dp_render_result result; /* filled step by step; queued_ns, batch_ns, resize_ns are not ours */
     bool drawing;
     unsigned orientation;
     picture source; /* of a picture */
@@ -43,7 +43,8 @@ typedef struct pipeline {
     const char *item_engine; /* who ran them, NULL = nobody had to */
 } pipeline;
 
-/* Reads the source and makes the items; on an error the task has words.  Ends in pipeline_drop(). */
+/* Reads the source and makes the items; on an error the task has words.  Ends in pipeline_drop().
+ */
 dp_status pipeline_decode(pipeline *p);
 
 /*

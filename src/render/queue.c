@@ -209,7 +209,8 @@ static list_node *chain_of(render_queue *queue, uint64_t id)
 static tenant *find_tenant(render_queue *queue, uint64_t id)
 {
     list_node *chain = chain_of(queue, id);
-    LIST_EACH (at, chain) {
+    LIST_EACH(at, chain)
+    {
         tenant *found = LIST_OF(at, tenant, in_chain);
         if (found->id == id) {
             return found;
@@ -283,10 +284,10 @@ dp_status render_queue_push(render_queue *queue, const queue_job *job)
     tenant *owner = find_tenant(queue, job->job.tenant);
     if (queue->closed) {
         status = DP_ERR_CLOSED;
-    } else if (owner != NULL && owner->waiting >= queue->config.tenant_jobs_max) {
-        status = DP_ERR_QUOTA;
     } else if (list_is_empty(&queue->spare_nodes)) {
         status = DP_ERR_BUSY;
+    } else if (owner != NULL && owner->waiting >= queue->config.tenant_jobs_max) {
+        status = DP_ERR_QUOTA;
     } else {
         insert(queue, owner != NULL ? owner : add_tenant(queue, job->job.tenant), job);
         pthread_cond_signal(&queue->wake);

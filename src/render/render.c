@@ -145,8 +145,8 @@ static void resume(flight *f)
     stage_end(f);
     stage_begin(f, DP_RENDER_STAGE_RESIZE);
     const uint64_t begun = os_clock_ns();
-    const dp_status status = pipeline_settle(&f->run, f->render->device->ops->name,
-                                             f->render->cpu, &spare_items);
+    const dp_status status =
+        pipeline_settle(&f->run, f->render->device->ops->name, f->render->cpu, &spare_items);
     f->run.result.resize_ns += spare_items > 0 ? os_clock_ns() - begun : 0;
     count(&f->render->counted.spare_items, spare_items);
     stage_end(f);
@@ -163,10 +163,8 @@ static bool give_to_device(flight *f)
     if (f->render->batcher == NULL) {
         return false;
     }
-    f->group = (batch_group){.items = f->run.items,
-                             .item_count = f->run.item_count,
-                             .done = group_done,
-                             .user = f};
+    f->group = (batch_group){
+        .items = f->run.items, .item_count = f->run.item_count, .done = group_done, .user = f};
     stage_begin(f, DP_RENDER_STAGE_BATCH);
     if (render_batcher_submit(f->render->batcher, &f->group)) {
         return true;
@@ -507,24 +505,24 @@ void dp_render_stats_read(const dp_render *render, dp_render_stats *out)
     if (render->batcher != NULL) {
         render_batcher_stats_read(render->batcher, &batcher);
     }
-    *out = (dp_render_stats){
-        .submitted = counted(&c->submitted),
-        .done_ok = counted(&c->done_ok),
-        .done_failed = counted(&c->done_failed),
-        .late = counted(&c->late),
-        .rejected_busy = counted(&c->rejected_busy),
-        .rejected_share = counted(&c->rejected_share),
-        .pictures = counted(&c->pictures),
-        .queue_length = queue.length,
-        .queue_age_ns = queue.oldest_ns != 0 && queue.oldest_ns < now_ns ? now_ns - queue.oldest_ns
-                                                                         : 0,
-        .tenants = queue.tenants,
-        .batches = batcher.batches,
-        .batch_items = batcher.items,
-        .batches_failed = batcher.batches_failed,
-        .spare_items = counted(&c->spare_items),
-        .device = batcher.state,
-        .busy_ns = counted(&c->busy_ns)};
+    *out = (dp_render_stats){.submitted = counted(&c->submitted),
+                             .done_ok = counted(&c->done_ok),
+                             .done_failed = counted(&c->done_failed),
+                             .late = counted(&c->late),
+                             .rejected_busy = counted(&c->rejected_busy),
+                             .rejected_share = counted(&c->rejected_share),
+                             .pictures = counted(&c->pictures),
+                             .queue_length = queue.length,
+                             .queue_age_ns = queue.oldest_ns != 0 && queue.oldest_ns < now_ns
+                                                 ? now_ns - queue.oldest_ns
+                                                 : 0,
+                             .tenants = queue.tenants,
+                             .batches = batcher.batches,
+                             .batch_items = batcher.items,
+                             .batches_failed = batcher.batches_failed,
+                             .spare_items = counted(&c->spare_items),
+                             .device = batcher.state,
+                             .busy_ns = counted(&c->busy_ns)};
     for (unsigned i = 0; i < DP_RENDER_STAGE_COUNT; i++) {
         out->stage_jobs[i] = counted(&c->stage_jobs[i]);
         out->stage_ns[i] = counted(&c->stage_ns[i]);

@@ -59,16 +59,16 @@ typedef void dp_render_listener(void *user, dp_render_device from, dp_render_dev
                                 const char *words);
 
 typedef struct dp_render_config {
-    unsigned workers;          /* threads, 0 = one per core, at most 64 */
-    unsigned queue_max;        /* jobs waiting, 0 = 256 */
-    unsigned tenant_jobs_max;  /* of them by one tenant, 0 = queue_max */
-    unsigned batch_max;        /* items in one batch for a device, 0 = 256, at most 4,096 */
-    unsigned batch_delay_us;   /* an item waits for others at most, 0 = 2,000 */
-    unsigned retry_ms;         /* a device that failed is tried again after, 0 = 60,000 */
-    dp_backend_choice backend; /* (optional) auto: cuda where it works, else cpu */
-    size_t input_bytes_max;    /* 0 = 8 MiB */
-    uint64_t input_pixels_max; /* of the source picture, 0 = 40 million */
-    unsigned time_ms_max;      /* from submit to done, 0 = 5,000 */
+    unsigned workers;             /* threads, 0 = one per core, at most 64 */
+    unsigned queue_max;           /* jobs waiting, 0 = 256 */
+    unsigned tenant_jobs_max;     /* of them by one tenant, 0 = queue_max */
+    unsigned batch_max;           /* items in one batch for a device, 0 = 256, at most 4,096 */
+    unsigned batch_delay_us;      /* an item waits for others at most, 0 = 2,000 */
+    unsigned retry_ms;            /* a device that failed is tried again after, 0 = 60,000 */
+    dp_backend_choice backend;    /* (optional) auto: cuda where it works, else cpu */
+    size_t input_bytes_max;       /* 0 = 8 MiB */
+    uint64_t input_pixels_max;    /* of the source picture, 0 = 40 million */
+    unsigned time_ms_max;         /* from submit to done, 0 = 5,000 */
     dp_render_listener *listener; /* (optional) */
     void *listener_user;
 } dp_render_config;
@@ -86,7 +86,8 @@ typedef enum dp_render_fit {
 const char *dp_render_fit_name(dp_render_fit fit);
 
 typedef enum dp_render_animation {
-    DP_RENDER_KEEP_ANIMATION, /* in an output that can hold one (WebP); others get the first frame */
+    DP_RENDER_KEEP_ANIMATION, /* in an output that can hold one (WebP); others get the first frame
+                               */
     DP_RENDER_FIRST_FRAME
 } dp_render_animation;
 
@@ -152,13 +153,13 @@ const char *dp_render_stage_name(dp_render_stage stage);
 
 typedef struct dp_render_stats {
     uint64_t submitted, done_ok, done_failed;
-    uint64_t late;           /* of done_failed: failed by their deadline */
-    uint64_t rejected_busy;  /* the queue was full */
-    uint64_t rejected_share; /* the tenant had enough jobs waiting */
-    uint64_t pictures;       /* encoded */
-    uint64_t queue_length;   /* now */
-    uint64_t queue_age_ns;   /* how long the oldest waits, 0 = none does */
-    uint64_t tenants;        /* with jobs waiting */
+    uint64_t late;                              /* of done_failed: failed by their deadline */
+    uint64_t rejected_busy;                     /* the queue was full */
+    uint64_t rejected_share;                    /* the tenant had enough jobs waiting */
+    uint64_t pictures;                          /* encoded */
+    uint64_t queue_length;                      /* now */
+    uint64_t queue_age_ns;                      /* how long the oldest waits, 0 = none does */
+    uint64_t tenants;                           /* with jobs waiting */
     uint64_t stage_jobs[DP_RENDER_STAGE_COUNT]; /* in each stage now */
     uint64_t stage_ns[DP_RENDER_STAGE_COUNT];   /* spent in each, of jobs that left it */
     uint64_t batches, batch_items;              /* that a device finished */
