@@ -50,8 +50,29 @@ size_t resize_cpu_scratch_bytes(const resize_axis *x, const resize_axis *y)
     return (planes + rows) * sizeof(int16_t) + RESIZE_ONE + 1;
 }
 
+/* Fills the planes from one row of planes: the colours are made on the way, and are opaque. */
+static void load_planes(const resize_rows *rows, uint32_t y)
+{
+    const resize_source *source = &rows->args->source;
+    const uint32_t width = rows->args->x->source;
+    const size_t chroma_row = (y >> source->chroma_shift_y) * source->chroma_stride_bytes;
+    const uint8_t *DP_RESTRICT luma = source->pixels + y * source->stride_bytes;
+    const uint8_t *DP_RESTRICT cb = source->chroma[0] + chroma_row;
+    const uint8_t *DP_RESTRICT cr = source->chroma[1] + chroma_row;
+    int16_t *DP_RESTRICT red = rows->planes;
+    int16_t *DP_RESTRICT green = red + rows->plane_values;
+    int16_t *DP_RESTRICT blue = green + rows->plane_values;
+
+    for (size_t i = 0; i < width; i++) {
+        const size_t x = source->left + i, c = x >> source->chroma_shift_x;
+        red[i] = resize_linear_of_code[resize_red_of(luma[x], cr[c])];
+        green[i] = resize_linear_of_code[resize_green_of(luma[x], cb[c], cr[c])];
+        blue[i] = resize_linear_of_code[resize_blue_of(luma[x], cb[c])];
+    }
+}
+
 /* Fills the planes from one row of bytes; true when the row has no transparency. */
-static int load_row(const resize_rows *rows, const uint8_t *DP_RESTRICT source)
+static int load_rgba(const resize_rows *rows, const uint8_t *DP_RESTRICT source)
 {
     const uint32_t width = rows->args->x->source;
     int16_t *DP_RESTRICT red = rows->planes;
@@ -79,6 +100,17 @@ static int load_row(const resize_rows *rows, const uint8_t *DP_RESTRICT source)
     return 0;
 }
 
+static int load_row(const resize_rows *rows)
+{
+    const resize_source *source = &rows->args->source;
+    const uint32_t y = source->top + rows->done;
+    if (source->chroma[0] != NULL) {
+        load_planes(rows, y);
+        return 1;
+    }
+    return load_rgba(rows, source->pixels + y * source->stride_bytes + 4 * (size_t)source->left);
+}
+
 static void filter_plane(const resize_axis *axis, const int16_t *DP_RESTRICT plane,
                          int16_t *DP_RESTRICT out)
 {
@@ -99,8 +131,7 @@ static void filter_next_row(resize_rows *rows)
 {
     const resize_args *args = rows->args;
     int16_t *out = rows->ring + rows->done % rows->ring_rows * rows->row_values;
-    const int opaque =
-        load_row(rows, args->source + (size_t)rows->done * args->source_stride_bytes);
+    const int opaque = load_row(rows);
     const uint32_t filtered = opaque ? 3 : 4;
 
     for (uint32_t p = 0; p < filtered; p++) {

@@ -2,7 +2,7 @@
 /*
  * The arithmetic of one resized pixel, the same on both backends to the last bit: integers only.
  *
- *     sRGB byte --table--> 14-bit linear light --x alpha--> premultiplied
+ *     (Y, Cb, Cr -->) sRGB byte --table--> 14-bit linear light --x alpha--> premultiplied
  *         --row weights, rounded to int16--> --column weights--> un-premultiplied --search--> sRGB
  * byte
  *
@@ -68,6 +68,29 @@ DP_TABLE int16_t resize_code_ends[256] = {
 DP_FN int32_t resize_clamp(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : (value > high ? high : value);
+}
+
+/*
+ * JFIF's way back from Y, Cb and Cr (ITU-R BT.601, full range), in 16-bit fractions as libjpeg does
+ * it; `chroma` is Cr for red, Cb for blue.
+ */
+DP_FN uint32_t resize_red_of(uint32_t luma, uint32_t chroma)
+{
+    const int32_t offset = (91881 * ((int32_t)chroma - 128) + 32768) >> 16;
+    return (uint32_t)resize_clamp((int32_t)luma + offset, 0, 255);
+}
+
+DP_FN uint32_t resize_green_of(uint32_t luma, uint32_t cb, uint32_t cr)
+{
+    const int32_t offset =
+        (-22554 * ((int32_t)cb - 128) - 46802 * ((int32_t)cr - 128) + 32768) >> 16;
+    return (uint32_t)resize_clamp((int32_t)luma + offset, 0, 255);
+}
+
+DP_FN uint32_t resize_blue_of(uint32_t luma, uint32_t chroma)
+{
+    const int32_t offset = (116130 * ((int32_t)chroma - 128) + 32768) >> 16;
+    return (uint32_t)resize_clamp((int32_t)luma + offset, 0, 255);
 }
 
 /* An 8-bit alpha as 14 bits; 255 becomes exactly RESIZE_ONE. */

@@ -104,8 +104,7 @@ static uint8_t *run(const uint8_t *source, const uint32_t from[2], const uint32_
     assert_non_null(scratch);
     const resize_args args = {.x = &x,
                               .y = &y,
-                              .source = source,
-                              .source_stride_bytes = (size_t)from[0] * 4,
+                              .source = {.pixels = source, .stride_bytes = (size_t)from[0] * 4},
                               .target = out,
                               .target_stride_bytes = (size_t)to[0] * 4};
     resize_cpu(&args, scratch);

@@ -273,8 +273,10 @@ static bool serve_one(server *s, const wire_request *request, int fd)
         memcpy(reply.message, s->task.message, sizeof reply.message);
     }
     const bool answered = answer(&reply);
-    /* While the daemon goes on with the picture. */
-    if (request->op != WIRE_OPEN || status != DP_OK) {
+    /* While the daemon goes on with the picture; a drawing may be wanted at another size. */
+    const bool goes_on =
+        status == DP_OK && s->open != NULL && (request->op == WIRE_OPEN || s->open->info.drawing);
+    if (!goes_on) {
         close_job(s);
         clear_alarm();
     }

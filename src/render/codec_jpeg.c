@@ -149,8 +149,8 @@ static dp_status open_jpeg(decoder *base)
 static unsigned scale_eighths(const jpeg_decoder *d, uint32_t width, uint32_t height)
 {
     for (unsigned n = 1; n < 8; n++) {
-        if ((uint64_t)d->jpeg.image_width * n >= (uint64_t)width * 16 &&
-            (uint64_t)d->jpeg.image_height * n >= (uint64_t)height * 16) {
+        if ((uint64_t)d->jpeg.image_width * n >= (uint64_t)width * 12 &&
+            (uint64_t)d->jpeg.image_height * n >= (uint64_t)height * 12) {
             return n;
         }
     }

@@ -89,6 +89,8 @@ static dp_status decode_webp(decoder *base, const decode_hints *hints, picture *
         return task_fail(base->task, DP_ERR_UNSUPPORTED, "another libwebp than at build time");
     }
     config.options.use_scaling = scale;
+    config.options.bypass_filtering = scale;
+    config.options.no_fancy_upsampling = scale;
     config.options.scaled_width = (int)d->out.width;
     config.options.scaled_height = (int)d->out.height;
     config.output.colorspace = MODE_RGBA;
@@ -155,6 +157,7 @@ static dp_status encode_webp(render_task *task, const picture *p, const encode_h
     }
     const surface frame = picture_frame(p, 0);
     config.alpha_quality = ALPHA_QUALITY;
+    config.method = hints->drawing ? 4 : 2;
     /* Halved colour planes smear the edges of flat shapes; this spends time to place them well. */
     config.use_sharp_yuv = hints->drawing;
     sink_init(&s, task);

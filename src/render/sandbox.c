@@ -234,21 +234,20 @@ static dp_status lose_worker(sandbox_job *job, dp_status failure)
     sandbox *box = job->box;
     /* Of the sender's bytes, not of the region's, which a clever worker would have changed. */
     if (job->hash == 0) {
-        job->hash = block_hash(&box->blocked, job->source, job->source_bytes);
+        job->hash = block_hash(&box->blocked, job->source.data, job->source.size_bytes);
     }
     const sandbox_cause cause = worker_fail(box, job->worker, failure);
     job->worker = NULL;
     job->is_open = false;
     os_lock(&box->lock);
-    block_note(&box->blocked, job->hash, job->source_bytes, job->tenant, os_clock_ns());
+    block_note(&box->blocked, job->hash, job->source.size_bytes, job->task->tenant, os_clock_ns());
     os_unlock(&box->lock);
     return fail_by_cause(job->task, cause);
 }
 
-dp_status sandbox_ask(sandbox_job *job, wire_request *request, const wire_expected *expected,
-                      wire_reply *reply)
+dp_status sandbox_ask(sandbox_job *job, sandbox_region *region, wire_request *request,
+                      const wire_expected *expected, wire_reply *reply)
 {
-    sandbox_region *region = job->region;
     size_t size_bytes = 0;
 
     request->version = WIRE_VERSION;
@@ -256,8 +255,6 @@ dp_status sandbox_ask(sandbox_job *job, wire_request *request, const wire_expect
     request->job = job->number;
     request->slot = region->slot;
     request->region_bytes = region->known ? 0 : region->size_bytes;
-    request->source_bytes = job->source_bytes;
-    request->place_bytes = job->place_bytes;
     request->deadline_ns = job->task->deadline_ns;
     request->input_pixels_max = job->task->input_pixels_max;
     dp_status status =
@@ -283,15 +280,15 @@ static dp_status refuse_repeaters(sandbox *box, sandbox_job *job)
 {
     const uint64_t now_ns = os_clock_ns();
     os_lock(&box->lock);
-    const bool tenant = block_has_tenant(&box->blocked, job->tenant, now_ns);
-    const bool size = block_knows_size(&box->blocked, job->source_bytes);
+    const bool tenant = block_has_tenant(&box->blocked, job->task->tenant, now_ns);
+    const bool size = block_knows_size(&box->blocked, job->source.size_bytes);
     os_unlock(&box->lock);
 
     bool known = false;
     if (size) {
-        job->hash = block_hash(&box->blocked, job->source, job->source_bytes);
+        job->hash = block_hash(&box->blocked, job->source.data, job->source.size_bytes);
         os_lock(&box->lock);
-        known = block_has_source(&box->blocked, job->hash, job->source_bytes, now_ns);
+        known = block_has_source(&box->blocked, job->hash, job->source.size_bytes, now_ns);
         os_unlock(&box->lock);
     }
     if (tenant || known) {
@@ -324,20 +321,15 @@ static dp_status take_worker(sandbox_job *job, uint64_t deadline_ns)
     }
 }
 
-dp_status sandbox_begin(sandbox *box, render_task *task, const sandbox_source *source,
-                        sandbox_job *out)
+dp_status sandbox_begin(sandbox *box, render_task *task, media_bytes source, sandbox_job *out)
 {
-    sandbox_job job = {.box = box,
-                       .task = task,
-                       .source = dp_buf_data(source->buf),
-                       .source_bytes = dp_buf_size(source->buf),
-                       .tenant = source->tenant};
+    sandbox_job job = {.box = box, .task = task, .source = source};
     const uint64_t deadline_ns =
         task->deadline_ns == 0 ? os_clock_ns() + PATIENCE_NS : task->deadline_ns;
 
-    if (job.source_bytes > box->config.input_bytes_max) {
+    if (source.size_bytes > box->config.input_bytes_max) {
         return task_fail(task, DP_ERR_TOO_LARGE, "%zu bytes, at most %zu are taken",
-                         job.source_bytes, box->config.input_bytes_max);
+                         source.size_bytes, box->config.input_bytes_max);
     }
     dp_status status = refuse_repeaters(box, &job);
     if (status == DP_OK) {
@@ -351,10 +343,10 @@ dp_status sandbox_begin(sandbox *box, render_task *task, const sandbox_source *s
         worker_give(box, job.worker);
         return task_fail(task, status, "no memory to decode in");
     }
-    job.place_bytes = os_align_up(job.source_bytes, os_page_bytes());
-    memcpy(job.region->bytes, job.source, job.source_bytes);
-    job.region->dirty_bytes = job.source_bytes;
-    dp_stats_copied(box->pool, job.source_bytes);
+    job.place_bytes = os_align_up(source.size_bytes, os_page_bytes());
+    memcpy(job.region->bytes, source.data, source.size_bytes);
+    job.region->dirty_bytes = source.size_bytes;
+    dp_stats_copied(box->pool, source.size_bytes);
     os_lock(&box->lock);
     job.number = ++box->job_number;
     box->count.jobs++;
@@ -363,11 +355,19 @@ dp_status sandbox_begin(sandbox *box, render_task *task, const sandbox_source *s
     return DP_OK;
 }
 
-dp_status sandbox_open(sandbox *box, render_task *task, const sandbox_source *source,
-                       sandbox_job *out)
+/* What the worker's codec says of a picture, in its own words. */
+static dp_status status_of(render_task *task, const wire_reply *reply)
 {
-    const wire_expected asked = {.op = WIRE_OPEN, .input_pixels_max = task->input_pixels_max};
-    wire_request request = {0};
+    const dp_status status = (dp_status)reply->status;
+    return status == DP_OK
+               ? DP_OK
+               : task_fail(task, status, "%s",
+                           reply->message[0] == '\0' ? dp_status_message(status) : reply->message);
+}
+
+dp_status sandbox_open(sandbox *box, render_task *task, media_bytes source, sandbox_job *out)
+{
+    wire_request request = {.source_bytes = source.size_bytes};
     wire_reply reply;
     sandbox_job job;
 
@@ -375,14 +375,14 @@ dp_status sandbox_open(sandbox *box, render_task *task, const sandbox_source *so
     if (status != DP_OK) {
         return status;
     }
-    wire_expected expected = asked;
-    expected.job = job.number;
-    expected.place_size_bytes = job.region->size_bytes - job.place_bytes;
-    status = sandbox_ask(&job, &request, &expected, &reply);
-    if (status == DP_OK && reply.status != DP_OK) {
-        status = task_fail(task, (dp_status)reply.status, "%s",
-                           reply.message[0] == '\0' ? dp_status_message((dp_status)reply.status)
-                                                    : reply.message);
+    const wire_expected expected = {.op = WIRE_OPEN,
+                                    .job = job.number,
+                                    .place_size_bytes = job.region->size_bytes - job.place_bytes,
+                                    .input_pixels_max = task->input_pixels_max};
+    request.place_bytes = job.place_bytes;
+    status = sandbox_ask(&job, job.region, &request, &expected, &reply);
+    if (status == DP_OK) {
+        status = status_of(task, &reply);
     }
     if (status != DP_OK) {
         sandbox_close(&job);
@@ -395,13 +395,13 @@ dp_status sandbox_open(sandbox *box, render_task *task, const sandbox_source *so
 }
 
 /* Makes a buffer of the pages that the worker filled; it takes the region over. */
-static dp_status wrap_region(sandbox_job *job, size_t used_bytes, dp_buf **out)
+static dp_status wrap_region(sandbox_job *job, sandbox_region *region, size_t place_bytes,
+                             size_t used_bytes, dp_buf **out)
 {
-    sandbox_region *region = job->region;
     const buf_wrap_args args = {
         .tier = DP_TIER_SHM,
         .kind = DP_KIND_SURFACE,
-        .region = {.host = region->bytes + job->place_bytes, .size_bytes = used_bytes},
+        .region = {.host = region->bytes + place_bytes, .size_bytes = used_bytes},
         .size_bytes = used_bytes,
         .writable = true,
         .release = picture_is_put,
@@ -410,48 +410,70 @@ static dp_status wrap_region(sandbox_job *job, size_t used_bytes, dp_buf **out)
     if (status != DP_OK) {
         return task_fail(job->task, status, "no memory for a picture's record");
     }
-    region->dirty_bytes = job->place_bytes + used_bytes;
-    job->region = NULL;
+    region->dirty_bytes = place_bytes + used_bytes;
     task_lease(job->task, *out);
     return DP_OK;
 }
 
-dp_status sandbox_decode(sandbox_job *job, const decode_hints *hints, picture *out)
+/* Asks for a picture in that region behind place_bytes.  The region stays the caller's. */
+static dp_status decode_into(sandbox_job *job, sandbox_region *region, size_t place_bytes,
+                             const decode_hints *hints, wire_reply *reply)
 {
-    DP_ASSERT(job->is_open && hints->width > 0 && hints->height > 0);
-    wire_request request = {.width = hints->width,
+    wire_request request = {.place_bytes = place_bytes,
+                            .width = hints->width,
                             .height = hints->height,
                             .frames_max = hints->frames_max,
                             .bytes_max = hints->bytes_max,
                             .want_planes = hints->want_planes};
     const wire_expected expected = {.op = WIRE_DECODE,
                                     .job = job->number,
-                                    .place_size_bytes = job->region->size_bytes - job->place_bytes,
+                                    .place_size_bytes = region->size_bytes - place_bytes,
                                     .input_pixels_max = job->task->input_pixels_max,
                                     .hints = *hints,
                                     .info = job->info};
+    /* From here on anything may be written anywhere in it. */
+    region->dirty_bytes = SIZE_MAX;
+    const dp_status status = sandbox_ask(job, region, &request, &expected, reply);
+    if (status != DP_OK || reply->status != DP_OK) {
+        return status != DP_OK ? status : status_of(job->task, reply);
+    }
+    return reply->kind == WIRE_PICTURE ? DP_OK : lose_worker(job, DP_ERR_FORMAT);
+}
+
+/*
+ * A picture comes to lie behind its source.  A drawing's source stays for the next size, and each
+ * size gets a region of its own.
+ */
+dp_status sandbox_decode(sandbox_job *job, const decode_hints *hints, picture *out)
+{
+    DP_ASSERT(job->is_open && hints->width > 0 && hints->height > 0);
+    const bool drawing = job->info.drawing;
+    const size_t place_bytes = drawing ? 0 : job->place_bytes;
+    sandbox_region *region = job->region;
+    dp_status status = DP_OK;
     wire_reply reply;
 
-    /* From here on anything may be written anywhere in it. */
-    job->region->dirty_bytes = SIZE_MAX;
-    dp_status status = sandbox_ask(job, &request, &expected, &reply);
-    job->is_open = false; /* the worker closes its decoder by itself */
-    if (status != DP_OK) {
-        return status;
+    if (drawing) {
+        status = region_take(job->box, job->worker, kill_time_ns(job->task), &region);
+        if (status != DP_OK) {
+            return task_fail(job->task, status, "no memory to draw in");
+        }
     }
-    if (reply.status != DP_OK) {
-        return task_fail(job->task, (dp_status)reply.status, "%s",
-                         reply.message[0] == '\0' ? dp_status_message((dp_status)reply.status)
-                                                  : reply.message);
-    }
-    if (reply.kind != WIRE_PICTURE) {
-        return lose_worker(job, DP_ERR_FORMAT);
-    }
-    picture made = wire_reply_picture(&reply);
-    status = wrap_region(job, (size_t)reply.used_bytes, &made.buf);
+    status = decode_into(job, region, place_bytes, hints, &reply);
     if (status == DP_OK) {
-        made.bytes = dp_buf_data(made.buf);
-        *out = made;
+        picture made = wire_reply_picture(&reply);
+        status = wrap_region(job, region, place_bytes, (size_t)reply.used_bytes, &made.buf);
+        if (status == DP_OK) {
+            made.bytes = dp_buf_data(made.buf);
+            *out = made;
+        }
+    }
+    if (drawing && status != DP_OK) {
+        region_give(region);
+    }
+    if (!drawing) {
+        job->is_open = false; /* the worker closes its decoder by itself */
+        job->region = status == DP_OK ? NULL : job->region;
     }
     return status;
 }

@@ -54,11 +54,6 @@ typedef struct sandbox_stats {
     unsigned sources_blocked; /* now */
 } sandbox_stats;
 
-typedef struct sandbox_source {
-    dp_buf *buf;     /* host visible; stays as it is until sandbox_close() */
-    uint16_t tenant; /* 0: nobody in particular */
-} sandbox_source;
-
 struct sandbox_worker;
 struct sandbox_region;
 
@@ -69,11 +64,10 @@ typedef struct sandbox_job {
     struct sandbox_worker *worker; /* NULL: none any more */
     struct sandbox_region *region; /* NULL: none, or the picture has it */
     uint64_t number;
-    const void *source;
-    size_t source_bytes, place_bytes;
-    uint64_t hash; /* of the source, once somebody had to know */
-    uint16_t tenant;
-    bool is_open; /* the worker holds a decoder */
+    media_bytes source;
+    size_t place_bytes; /* in the region, behind the source */
+    uint64_t hash;      /* of the source, once somebody had to know */
+    bool is_open;       /* the worker holds a decoder */
     media_info info;
 } sandbox_job;
 
@@ -92,13 +86,15 @@ void sandbox_destroy(sandbox *box);
 /*
  * Reads a picture's header; out->info tells.  Beside what codec_open() says: DP_ERR_FORMAT (its
  * decoder died, or the source is one that did this before), DP_ERR_TIMEOUT, DP_ERR_QUOTA (the
- * tenant's pictures killed too many), DP_ERR_BUSY (no worker came free).  All with words.
- * Thread safe; the job itself is for one thread.
+ * task's tenant sent too many that killed), DP_ERR_BUSY (no worker came free).  All with words.
+ * The source stays as it is until sandbox_close().  Thread safe; the job itself is for one thread.
  */
-dp_status sandbox_open(sandbox *box, render_task *task, const sandbox_source *source,
-                       sandbox_job *out);
+dp_status sandbox_open(sandbox *box, render_task *task, media_bytes source, sandbox_job *out);
 
-/* Decodes, once a job.  The picture's buffer is the region itself, of tier shm. */
+/*
+ * Decodes: a drawing as often as is wanted, a picture once.  The picture's buffer is the region
+ * itself, of tier shm.
+ */
 dp_status sandbox_decode(sandbox_job *job, const decode_hints *hints, picture *out);
 
 /* Ends the job, at whatever stage it is. */

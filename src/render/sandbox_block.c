@@ -127,7 +127,7 @@ static block_source *source_place(block_table *table, uint64_t hash, uint64_t si
 
 /* ---- tenants ---- */
 
-bool block_has_tenant(const block_table *table, uint16_t tenant, uint64_t now_ns)
+bool block_has_tenant(const block_table *table, uint64_t tenant, uint64_t now_ns)
 {
     for (unsigned i = 0; tenant != 0 && i < BLOCK_TENANTS; i++) {
         const block_tenant *t = &table->tenants[i];
@@ -138,7 +138,7 @@ bool block_has_tenant(const block_table *table, uint16_t tenant, uint64_t now_ns
     return false;
 }
 
-static block_tenant *tenant_place(block_table *table, uint16_t tenant, uint64_t now_ns)
+static block_tenant *tenant_place(block_table *table, uint64_t tenant, uint64_t now_ns)
 {
     block_tenant *oldest = &table->tenants[0];
     for (unsigned i = 0; i < BLOCK_TENANTS; i++) {
@@ -159,7 +159,7 @@ static block_tenant *tenant_place(block_table *table, uint16_t tenant, uint64_t 
     return oldest;
 }
 
-void block_note(block_table *table, uint64_t hash, uint64_t size_bytes, uint16_t tenant,
+void block_note(block_table *table, uint64_t hash, uint64_t size_bytes, uint64_t tenant,
                 uint64_t now_ns)
 {
     if (size_bytes != 0) {

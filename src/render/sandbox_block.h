@@ -33,7 +33,7 @@ typedef struct block_source {
 } block_source;
 
 typedef struct block_tenant {
-    uint16_t tenant; /* 0: free */
+    uint64_t tenant; /* 0: free */
     uint32_t deaths;
     uint64_t first_ns, last_ns; /* of the deaths that are counted */
 } block_tenant;
@@ -54,12 +54,12 @@ uint64_t block_hash(const block_table *table, const void *bytes, size_t size_byt
 bool block_knows_size(const block_table *table, uint64_t size_bytes);
 
 /* Takes note of a death.  Tenant 0 is nobody in particular and never blocked. */
-void block_note(block_table *table, uint64_t hash, uint64_t size_bytes, uint16_t tenant,
+void block_note(block_table *table, uint64_t hash, uint64_t size_bytes, uint64_t tenant,
                 uint64_t now_ns);
 
 bool block_has_source(const block_table *table, uint64_t hash, uint64_t size_bytes,
                       uint64_t now_ns);
-bool block_has_tenant(const block_table *table, uint16_t tenant, uint64_t now_ns);
+bool block_has_tenant(const block_table *table, uint64_t tenant, uint64_t now_ns);
 
 /* How many sources are turned away now. */
 unsigned block_sources_now(const block_table *table, uint64_t now_ns);

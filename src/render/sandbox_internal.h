@@ -68,14 +68,14 @@ sandbox_cause worker_fail(sandbox *box, sandbox_worker *worker, dp_status failur
 /* ---- sandbox.c ---- */
 
 /*
- * Asks the job's worker and checks the answer.  DP_OK: `reply` can be believed, whatever status it
- * bears.  Else the worker is buried, the source noted, and the task has words.
+ * Asks the job's worker about a region of its and checks the answer.  DP_OK: `reply` can be
+ * believed, whatever status it bears.  Else the worker is buried, the source noted, and the task
+ * has words.
  */
-dp_status sandbox_ask(sandbox_job *job, wire_request *request, const wire_expected *expected,
-                      wire_reply *reply);
+dp_status sandbox_ask(sandbox_job *job, sandbox_region *region, wire_request *request,
+                      const wire_expected *expected, wire_reply *reply);
 
 /* Takes a worker and a region and copies the source: all of sandbox_open() but asking. */
-dp_status sandbox_begin(sandbox *box, render_task *task, const sandbox_source *source,
-                        sandbox_job *out);
+dp_status sandbox_begin(sandbox *box, render_task *task, media_bytes source, sandbox_job *out);
 
 #endif

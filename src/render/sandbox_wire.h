@@ -5,8 +5,10 @@
  *
  *     worker  HELLO reply, once it has shut itself in
  *     daemon  OPEN    source bytes lie in the region     worker  what the header says
- *     daemon  DECODE  size and limits                    worker  picture in the same region
+ *     daemon  DECODE  size and limits                    worker  picture in the region
  *     daemon  CLOSE                                      worker  (nothing)
+ *
+ * A picture is decoded once, and closed with that; a drawing until CLOSE, or an error.
  *
  * Bulk data is never in a message: it lies in a region, one memory file that both have mapped, the
  * source in front and the picture at `place_bytes`.  A message is copied by the kernel, so what was
@@ -64,7 +66,7 @@ typedef struct wire_request {
     uint32_t slot;         /* which region, below WIRE_SLOTS */
     uint32_t trick;        /* WIRE_TRICK: which */
     uint64_t region_bytes; /* not 0: the region is new and its descriptor comes along */
-    uint64_t source_bytes; /* at 0 */
+    uint64_t source_bytes; /* OPEN: at 0, and there until CLOSE */
     uint64_t place_bytes;  /* where the picture goes; up to the end of the region */
     uint64_t deadline_ns;  /* CLOCK_MONOTONIC, which all processes share; 0 = none */
     uint64_t input_pixels_max;

@@ -27,26 +27,37 @@ static dp_pool *pool_once(void)
     return pool;
 }
 
+/* Three shapes of output, so that a cut and an animation are among them. */
+static const dp_render_job wanted = {
+    .outputs = {{.width = 24, .height = 20, .format = DP_MEDIA_PNG},
+                {.width = 16, .height = 16, .fit = DP_RENDER_COVER, .format = DP_MEDIA_WEBP},
+                {.width = 9, .height = 30, .fit = DP_RENDER_EXACT, .format = DP_MEDIA_JPEG}},
+    .output_count = 3};
+
 static void render(dp_pool *pool, dp_buf *source)
 {
-    render_task task = {
-        .pool = pool, .deadline_ns = os_clock_ns() + TIME_NS, .input_pixels_max = 1000000};
-    const dp_render_job job = {
-        .source = source, .width_max = 24, .height_max = 20, .format = DP_MEDIA_PNG};
     char detail[BACKEND_DETAIL_BYTES];
-    pipeline_backends backends;
-    dp_render_result result;
+    dp_render_job job = wanted;
+    backend *cpu;
 
-    if (backend_cpu_open(pool, detail, &backends.first) != DP_OK) {
+    job.source = source;
+    if (backend_cpu_open(pool, detail, &cpu) != DP_OK) {
         abort();
     }
-    backends.spare = backends.first;
-    if (pipeline_run(&task, &backends, &job, &result) == DP_OK) {
-        if (result.width > job.width_max || result.height > job.height_max) {
-            abort();
+    pipeline p = {
+        .task = {.pool = pool, .deadline_ns = os_clock_ns() + TIME_NS, .input_pixels_max = 1000000},
+        .job = &job,
+        .reader = &decode_in_thread,
+        .animation_bytes_max = (size_t)16 << 20};
+    if (pipeline_run(&p, cpu, NULL) == DP_OK) {
+        for (unsigned i = 0; i < job.output_count; i++) {
+            if (p.result.pictures[i].width > job.outputs[i].width ||
+                p.result.pictures[i].height > job.outputs[i].height) {
+                abort();
+            }
         }
-        dp_put(result.picture);
-    } else if (task.message[0] == '\0') {
+        pipeline_drop_results(&p);
+    } else if (p.task.message[0] == '\0') {
         abort();
     }
 }

@@ -68,34 +68,25 @@ static inline render_task rig_task(const sandbox_rig *rig, uint64_t time_ms)
                          .input_pixels_max = RIG_PIXELS_MAX};
 }
 
-static inline dp_buf *rig_buf(const sandbox_rig *rig, const void *bytes, size_t size_bytes)
-{
-    const dp_request request = {.size_bytes = size_bytes, .need = DP_NEED_HOST};
-    dp_buf *buf;
-    assert_int_equal(dp_get(rig->pool, &request, &buf), DP_OK);
-    memcpy(dp_buf_data(buf), bytes, size_bytes);
-    return buf;
-}
-
 /* Sends the words `text` as a source and has the worker play a trick on them. */
 static inline dp_status rig_trick_from(sandbox_rig *rig, render_task *task, const char *text,
-                                       uint16_t tenant, decoder_trick_kind trick)
+                                       uint64_t tenant, decoder_trick_kind trick)
 {
-    dp_buf *buf = rig_buf(rig, text, strlen(text));
-    const sandbox_source source = {.buf = buf, .tenant = tenant};
-    wire_request request = {.trick = trick};
+    const media_bytes source = {.data = (const uint8_t *)text, .size_bytes = strlen(text)};
+    wire_request request = {.trick = trick, .source_bytes = source.size_bytes};
     wire_reply reply;
     sandbox_job job;
 
-    dp_status status = sandbox_begin(rig->box, task, &source, &job);
+    task->tenant = tenant;
+    dp_status status = sandbox_begin(rig->box, task, source, &job);
     if (status == DP_OK) {
         const wire_expected expected = {.op = WIRE_TRICK, .job = job.number};
         job.region->dirty_bytes = SIZE_MAX;
-        status = sandbox_ask(&job, &request, &expected, &reply);
+        request.place_bytes = job.place_bytes;
+        status = sandbox_ask(&job, job.region, &request, &expected, &reply);
         status = status == DP_OK ? (dp_status)reply.status : status;
         sandbox_close(&job);
     }
-    dp_put(buf);
     return status;
 }
 
@@ -108,18 +99,16 @@ static inline dp_status rig_trick(sandbox_rig *rig, render_task *task, decoder_t
 static inline dp_status rig_picture(sandbox_rig *rig, render_task *task, const made_media *media,
                                     const uint32_t size[2], picture *out)
 {
-    dp_buf *buf = rig_buf(rig, media->bytes, media->size_bytes);
-    const sandbox_source source = {.buf = buf};
+    const media_bytes source = {media->bytes, media->size_bytes};
     sandbox_job job;
 
-    dp_status status = sandbox_open(rig->box, task, &source, &job);
+    dp_status status = sandbox_open(rig->box, task, source, &job);
     if (status == DP_OK) {
         const decode_hints hints = {.width = size == NULL ? job.info.width : size[0],
                                     .height = size == NULL ? job.info.height : size[1]};
         status = sandbox_decode(&job, &hints, out);
         sandbox_close(&job);
     }
-    dp_put(buf);
     return status;
 }
 

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# Decoders in processes of their own.
+if(CMOCKA_FOUND)
+  # The same decoder with tricks to play; the one that is installed has none.
+  add_executable(danpool-decoder-test support/decoder_trick.c)
+  target_include_directories(danpool-decoder-test PRIVATE ${PROJECT_SOURCE_DIR}
+    ${PROJECT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/support)
+  target_link_libraries(danpool-decoder-test PRIVATE dp_flags dp_decoder Threads::Threads)
+  set_target_properties(danpool-decoder-test PROPERTIES C_EXTENSIONS OFF)
+  foreach(unit sandbox)
+    dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 300)
+    add_dependencies(test_${unit} danpool-decoder-test)
+    target_compile_definitions(test_${unit} PRIVATE
+      DP_DECODER_TEST="$<TARGET_FILE:danpool-decoder-test>")
+    set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
+  endforeach()
+endif()
