@@ -45,6 +45,9 @@
     N(render, workers, 0, 0, 64, "render threads, 0 = one per core")                               \
     N(render, queue_max, 256, 1, 65536, "render jobs waiting before uploads are told busy")        \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
+    S(render, isolation, "auto", "where pictures are decoded: process, auto or thread")            \
+    S(render, decoder, "", "path of danpool-decoder, empty = it is looked for")                    \
+    N(render, decoder_memory_mib, 1024, 64, 65536, "memory of one decoder process")                \
     N(render, input_mib_max, 8, 1, 256, "largest upload")                                          \
     N(render, pixels_max, 40000000, 1024, 1000000000, "largest picture, pixels")                   \
     N(render, time_ms_max, 5000, 50, 600000, "from upload to finished picture")                    \

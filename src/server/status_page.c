@@ -3,6 +3,7 @@
  * What operators read: /metrics over every part of the daemon, and the words of the health checks.
  */
 #include "server/server.h"
+#include "server/status_decoders.h"
 
 #include <danpool/stats.h>
 #include <danpool/tenant.h>
@@ -228,6 +229,7 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
     dp_render_stats_read(server->render, &render);
     write_value(&text, "render_queue_length", "gauge", "Render jobs that wait",
                 render.queue_length);
+    status_write_decoders(&text, server->render);
     write_pool(&text, server);
     write_health(&text, server);
     write_tenants(&text, server);
