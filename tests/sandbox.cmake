@@ -10,7 +10,7 @@ if(CMOCKA_FOUND)
   foreach(unit sandbox_block sandbox_wire)
     dp_test(test_${unit} LINK dp_render)
   endforeach()
-  foreach(unit sandbox)
+  foreach(unit sandbox sandbox_fault isolation)
     dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 300)
     add_dependencies(test_${unit} danpool-decoder-test)
     target_compile_definitions(test_${unit} PRIVATE
