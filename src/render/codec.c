@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "pool/os.h"
+#include "render/icc.h"
 
 static const codec *const table[DP_MEDIA_FORMAT_COUNT] = {
     [DP_MEDIA_JPEG] = &codec_jpeg, [DP_MEDIA_PNG] = &codec_png,   [DP_MEDIA_WEBP] = &codec_webp,
@@ -54,8 +55,23 @@ dp_status codec_open(render_task *task, media_bytes bytes, decoder **out)
 dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out)
 {
     DP_ASSERT(hints->width > 0 && hints->height > 0);
-    const dp_status status = task_check_time(d->task);
-    return status == DP_OK ? d->codec->decode(d, hints, out) : status;
+    picture made;
+    dp_status status = task_check_time(d->task);
+    if (status == DP_OK) {
+        status = d->codec->decode(d, hints, &made);
+    }
+    if (status != DP_OK) {
+        return status;
+    }
+    if (d->icc.data != NULL && made.kind == PICTURE_RGBA) {
+        status = icc_picture(d->task, d->icc, &made);
+    }
+    if (status != DP_OK) {
+        picture_drop(&made);
+        return status;
+    }
+    *out = made;
+    return DP_OK;
 }
 
 void codec_close(decoder *d)
