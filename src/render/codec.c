@@ -117,15 +117,16 @@ uint32_t codec_duration_ms(double ms)
 }
 
 dp_status codec_frames_kept(const decoder *d, const decode_hints *hints, uint32_t count,
-                            uint32_t *kept)
+                            const uint32_t sides[2], uint32_t *kept)
 {
+    const uint64_t frame_bytes = (uint64_t)sides[0] * sides[1] * 4;
     const uint64_t pixels = (uint64_t)d->info.width * d->info.height;
     const uint32_t wanted =
         hints->frames_max < PICTURE_FRAMES_MAX ? hints->frames_max : PICTURE_FRAMES_MAX;
     uint64_t frames = count < wanted ? count : wanted;
 
-    if (hints->bytes_max != 0 && frames > hints->bytes_max / (pixels * 4)) {
-        frames = hints->bytes_max / (pixels * 4);
+    if (hints->bytes_max != 0 && frames > hints->bytes_max / frame_bytes) {
+        frames = hints->bytes_max / frame_bytes;
     }
     frames = frames == 0 ? 1 : frames;
     if (frames > 1 && frames * pixels > ANIMATION_PIXELS_FACTOR * d->task->input_pixels_max) {
