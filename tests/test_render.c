@@ -464,6 +464,59 @@ static void several_outputs_come_back_in_order(void **state)
     dp_render_destroy(render);
 }
 
+/* The one frame of a GIF so many times. */
+static made_media moving_gif(uint32_t width, uint32_t height, size_t frames)
+{
+    made_media still = media_gif(width, height, &(gif_options){0});
+    if (still.bytes == NULL) {
+        return still;
+    }
+    /* Behind the header and the palette comes the frame, then one byte that ends the file. */
+    const size_t start = 13 + 3 * ((size_t)2 << (still.bytes[10] & 7));
+    const size_t frame_bytes = still.size_bytes - 1 - start;
+    made_media out = {malloc(start + frames * frame_bytes + 1), start};
+    assert_non_null(out.bytes);
+    memcpy(out.bytes, still.bytes, start);
+    for (size_t i = 0; i < frames; i++) {
+        memcpy(out.bytes + out.size_bytes, still.bytes + start, frame_bytes);
+        out.size_bytes += frame_bytes;
+    }
+    out.bytes[out.size_bytes++] = 0x3b;
+    media_free(&still);
+    return out;
+}
+
+static void an_animation_is_kept_where_it_can_be(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[2] = {{&board, 0, false}, {&board, 1, false}};
+    made_media media = moving_gif(24, 18, 3);
+    if (media.bytes == NULL || !dp_media_can_encode(DP_MEDIA_WEBP)) {
+        media_free(&media);
+        skip();
+    }
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted[0]);
+    job.output_count = 2;
+    job.outputs[0] = (dp_render_output){.width = 12, .height = 12, .format = DP_MEDIA_PNG};
+    job.outputs[1] = (dp_render_output){.width = 12, .height = 12, .format = DP_MEDIA_WEBP};
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_int_equal(board.result.source_frame_count, 3);
+    assert_int_equal(board.result.pictures[0].frame_count, 1);
+    assert_int_equal(board.result.pictures[1].frame_count, 3);
+    job.user = &noted[1];
+    job.animation = DP_RENDER_FIRST_FRAME;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(2);
+    assert_int_equal(board.result.pictures[1].frame_count, 1);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
 static void bad_jobs_are_refused_at_the_door(void **state)
 {
     render_rig *rig = *state;
@@ -587,6 +640,7 @@ int main(void)
         RIG_TEST(a_job_has_a_deadline_of_its_own),
         RIG_TEST(one_tenant_does_not_starve_another),
         RIG_TEST(several_outputs_come_back_in_order),
+        RIG_TEST(an_animation_is_kept_where_it_can_be),
         RIG_TEST(bad_jobs_are_refused_at_the_door),
         RIG_TEST(a_bad_file_costs_its_sender_an_error_and_nobody_else),
         RIG_TEST(many_jobs_on_many_workers_all_come_back),
