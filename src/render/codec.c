@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "pool/os.h"
+#include "render/icc.h"
 
 static const codec *const table[DP_MEDIA_FORMAT_COUNT] = {
     [DP_MEDIA_JPEG] = &codec_jpeg, [DP_MEDIA_PNG] = &codec_png,   [DP_MEDIA_WEBP] = &codec_webp,
@@ -54,8 +55,23 @@ dp_status codec_open(render_task *task, media_bytes bytes, decoder **out)
 dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out)
 {
     DP_ASSERT(hints->width > 0 && hints->height > 0);
-    const dp_status status = task_check_time(d->task);
-    return status == DP_OK ? d->codec->decode(d, hints, out) : status;
+    picture made;
+    dp_status status = task_check_time(d->task);
+    if (status == DP_OK) {
+        status = d->codec->decode(d, hints, &made);
+    }
+    if (status != DP_OK) {
+        return status;
+    }
+    if (d->icc.data != NULL && made.kind == PICTURE_RGBA) {
+        status = icc_picture(d->task, d->icc, &made);
+    }
+    if (status != DP_OK) {
+        picture_drop(&made);
+        return status;
+    }
+    *out = made;
+    return DP_OK;
 }
 
 void codec_close(decoder *d)
@@ -101,15 +117,16 @@ uint32_t codec_duration_ms(double ms)
 }
 
 dp_status codec_frames_kept(const decoder *d, const decode_hints *hints, uint32_t count,
-                            uint32_t *kept)
+                            const uint32_t sides[2], uint32_t *kept)
 {
+    const uint64_t frame_bytes = (uint64_t)sides[0] * sides[1] * 4;
     const uint64_t pixels = (uint64_t)d->info.width * d->info.height;
     const uint32_t wanted =
         hints->frames_max < PICTURE_FRAMES_MAX ? hints->frames_max : PICTURE_FRAMES_MAX;
     uint64_t frames = count < wanted ? count : wanted;
 
-    if (hints->bytes_max != 0 && frames > hints->bytes_max / (pixels * 4)) {
-        frames = hints->bytes_max / (pixels * 4);
+    if (hints->bytes_max != 0 && frames > hints->bytes_max / frame_bytes) {
+        frames = hints->bytes_max / frame_bytes;
     }
     frames = frames == 0 ? 1 : frames;
     if (frames > 1 && frames * pixels > ANIMATION_PIXELS_FACTOR * d->task->input_pixels_max) {

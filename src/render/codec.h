@@ -103,13 +103,13 @@ bool codec_can_move(dp_media_format format);
 /* --- for codecs -------------------------------------------------------------------------- */
 
 /*
- * How many of `count` frames of the file's size the hints and the limits leave, at least one.
- * DP_ERR_TOO_LARGE, with words, when decoding those would be more than ANIMATION_PIXELS_FACTOR
- * pictures of the pixel limit.
+ * How many of `count` frames the hints and the limits leave, at least one; `sides` are those that
+ * the picture will have.  DP_ERR_TOO_LARGE, with words, when decoding those would be more than
+ * ANIMATION_PIXELS_FACTOR pictures of the pixel limit.
  */
 #define ANIMATION_PIXELS_FACTOR 4u
 dp_status codec_frames_kept(const decoder *d, const decode_hints *hints, uint32_t count,
-                            uint32_t *kept);
+                            const uint32_t sides[2], uint32_t *kept);
 /* A frame's time as browsers show it: what a file leaves at nothing or makes endless is corrected.
  */
 uint32_t codec_duration_ms(double ms);

@@ -17,6 +17,7 @@
 
 #include "pool/os.h"
 #include "render/exif.h"
+#include "render/rows.h"
 
 #define MS_PER_S 1000.0
 
@@ -24,6 +25,8 @@ typedef struct avif_decoder {
     decoder base;
     avifDecoder *avif;
     picture out;
+    rows rows;
+    surface canvas; /* where frames are made smaller, else empty */
 } avif_decoder;
 
 static dp_status avif_failed(render_task *task, avifResult result)
@@ -85,6 +88,7 @@ static dp_status open_avif(decoder *base)
     return DP_OK;
 }
 
+/* Into the canvas where frames are made smaller, else straight into the picture. */
 static dp_status read_frame(avif_decoder *d, uint32_t index)
 {
     const avifResult result = avifDecoderNextImage(d->avif);
@@ -92,19 +96,24 @@ static dp_status read_frame(avif_decoder *d, uint32_t index)
         return avif_failed(d->base.task, result);
     }
     const avifImage *image = d->avif->image;
-    if (image->width != d->out.width || image->height != d->out.height) {
+    if (image->width != d->base.info.width || image->height != d->base.info.height) {
         return task_fail(d->base.task, DP_ERR_FORMAT, "the avif's frames differ in size");
     }
     const surface frame = picture_frame(&d->out, index);
+    const surface *whole = d->canvas.buf != NULL ? &d->canvas : &frame;
     avifRGBImage rgb;
     avifRGBImageSetDefaults(&rgb, image);
     rgb.format = AVIF_RGB_FORMAT_RGBA;
     rgb.depth = 8;
-    rgb.pixels = frame.pixels;
-    rgb.rowBytes = (uint32_t)surface_stride_bytes(&frame);
+    rgb.pixels = whole->pixels;
+    rgb.rowBytes = (uint32_t)surface_stride_bytes(whole);
     const avifResult converted = avifImageYUVToRGB(image, &rgb);
     if (converted != AVIF_RESULT_OK) {
         return avif_failed(d->base.task, converted);
+    }
+    if (d->canvas.buf != NULL) {
+        rows_begin(&d->rows, &frame);
+        rows_put_frame(&d->rows, &d->canvas);
     }
     if (d->out.frame_count > 1) {
         const double ms = d->avif->imageTiming.duration * MS_PER_S;
@@ -127,20 +136,36 @@ static dp_status limit_payload(const avif_decoder *d)
     return result == AVIF_RESULT_OK ? DP_OK : avif_failed(d->base.task, result);
 }
 
-static dp_status decode_avif(decoder *base, const decode_hints *hints, picture *out)
+static dp_status take_frames(avif_decoder *d, const decode_hints *hints)
 {
-    avif_decoder *d = (avif_decoder *)(void *)base;
+    render_task *task = d->base.task;
+    const media_info *info = &d->base.info;
+    const rows_plan plan = rows_plan_make(info, hints);
     const uint32_t count = d->avif->imageCount > 0 ? (uint32_t)d->avif->imageCount : 1;
     uint32_t kept;
 
-    dp_status status = codec_frames_kept(base, hints, count, &kept);
+    dp_status status = codec_frames_kept(&d->base, hints, count, plan.sides, &kept);
     if (status == DP_OK) {
         status = limit_payload(d);
     }
     if (status == DP_OK) {
-        status = picture_take(base->task, base->info.width, base->info.height, kept, &d->out);
+        status = picture_take(task, plan.sides[0], plan.sides[1], kept, &d->out);
     }
-    for (uint32_t i = 0; i < kept && status == DP_OK; i++) {
+    if (status == DP_OK && rows_plan_shrinks(&plan)) {
+        status = rows_open(&d->rows, task, &plan);
+        if (status == DP_OK) {
+            status = surface_take(task, info->width, info->height, &d->canvas);
+        }
+    }
+    return status;
+}
+
+static dp_status decode_avif(decoder *base, const decode_hints *hints, picture *out)
+{
+    avif_decoder *d = (avif_decoder *)(void *)base;
+
+    dp_status status = take_frames(d, hints);
+    for (uint32_t i = 0; status == DP_OK && i < d->out.frame_count; i++) {
         status = task_check_time(base->task);
         if (status == DP_OK) {
             status = read_frame(d, i);
@@ -159,6 +184,8 @@ static void close_avif(decoder *base)
     if (d->avif != NULL) {
         avifDecoderDestroy(d->avif);
     }
+    surface_drop(&d->canvas);
+    rows_close(&d->rows);
     picture_drop(&d->out);
 }
 

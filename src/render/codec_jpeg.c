@@ -19,6 +19,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jerror.h>
@@ -27,6 +28,7 @@
 #include "kernels/composite.h"
 #include "pool/os.h"
 #include "render/exif.h"
+#include "render/icc.h"
 #include "render/sink.h"
 
 #define SCANS_MAX         100
@@ -52,6 +54,8 @@ typedef struct jpeg_decoder {
     picture out;
     surface frame; /* of `out` */
     dp_buf *row;   /* one CMYK row */
+    JOCTET *icc;   /* libjpeg's malloc() */
+    icc_transform *inks;
 } jpeg_decoder;
 
 static void give_up(j_common_ptr jpeg, dp_status status, const char *words)
@@ -123,6 +127,14 @@ static void read_orientation(jpeg_decoder *d)
     }
 }
 
+static void read_profile(jpeg_decoder *d)
+{
+    unsigned int size_bytes = 0;
+    if (jpeg_read_icc_profile(&d->jpeg, &d->icc, &size_bytes)) {
+        d->base.icc = (media_bytes){d->icc, size_bytes};
+    }
+}
+
 static dp_status open_jpeg(decoder *base)
 {
     jpeg_decoder *d = (jpeg_decoder *)(void *)base;
@@ -138,14 +150,19 @@ static dp_status open_jpeg(decoder *base)
     d->jpeg.progress = &d->progress;
     jpeg_mem_src(&d->jpeg, base->bytes.data, base->bytes.size_bytes);
     jpeg_save_markers(&d->jpeg, JPEG_APP0 + 1, MARKER_BYTES_MAX);
+    jpeg_save_markers(&d->jpeg, JPEG_APP0 + 2, MARKER_BYTES_MAX);
     jpeg_read_header(&d->jpeg, TRUE);
     read_orientation(d);
+    read_profile(d);
     base->info.width = d->jpeg.image_width;
     base->info.height = d->jpeg.image_height;
     return DP_OK;
 }
 
-/* The smallest scaling that leaves twice the wanted size, or none. */
+/*
+ * The smallest scaling that leaves 1.5 times the wanted size, or none: less would be seen, twice
+ * costs a small thumbnail twice the time for 0.02 of SSIM (docs/performance.md).
+ */
 static unsigned scale_eighths(const jpeg_decoder *d, uint32_t width, uint32_t height)
 {
     for (unsigned n = 1; n < 8; n++) {
@@ -158,8 +175,8 @@ static unsigned scale_eighths(const jpeg_decoder *d, uint32_t width, uint32_t he
 }
 
 /*
- * Inks to light, without a colour profile.  Files by Adobe's programs (they say so) hold the ink
- * upside down.
+ * Inks to light, where no colour profile says how.  Files by Adobe's programs (they say so) hold
+ * the ink upside down.
  */
 static void inks_to_rgba(const jpeg_decoder *d, const uint8_t *inks, uint8_t *rgba)
 {
@@ -180,7 +197,9 @@ static void read_rows(jpeg_decoder *d)
         uint8_t *out = surface_row(&d->frame, d->jpeg.output_scanline);
         JSAMPROW row = inks ? dp_buf_data(d->row) : out;
         jpeg_read_scanlines(&d->jpeg, &row, 1);
-        if (inks) {
+        if (d->inks != NULL) {
+            icc_pixels(d->inks, row, out, d->frame.width);
+        } else if (inks) {
             inks_to_rgba(d, row, out);
         }
     }
@@ -197,28 +216,128 @@ static dp_status take_surface(jpeg_decoder *d)
     if (status != DP_OK || d->jpeg.out_color_space != JCS_CMYK) {
         return status;
     }
+    /* The profile is of the inks, so it is applied here and not to what they become. */
+    d->inks = icc_open(d->base.icc, d->jpeg.saw_Adobe_marker ? ICC_CMYK_INVERTED : ICC_CMYK);
+    d->base.icc = (media_bytes){0};
     const dp_request request = {.size_bytes = surface_stride_bytes(&d->frame),
                                 .need = DP_NEED_HOST};
-    return task_get(task, &request, &d->row);
+    const dp_status row = task_get(task, &request, &d->row);
+    return row == DP_OK ? DP_OK : task_fail(task, row, "no memory for a row of the picture");
+}
+
+static void read_colours(jpeg_decoder *d)
+{
+    const bool inks = d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
+    d->jpeg.out_color_space = inks ? JCS_CMYK : JCS_EXT_RGBA;
+    jpeg_start_decompress(&d->jpeg);
+    d->trouble.status = take_surface(d);
+    if (d->trouble.status != DP_OK) {
+        longjmp(d->trouble.escape, 1);
+    }
+    read_rows(d);
+}
+
+/* --- planes ------------------------------------------------------------------------------- */
+
+static uint32_t half_up(uint32_t side)
+{
+    return side / 2 + side % 2;
+}
+
+/* Sizes of the planes at the scaling chosen; false unless they are of a kind that a picture has. */
+static bool plan_planes(jpeg_decoder *d, uint32_t chroma[2])
+{
+    if (d->jpeg.jpeg_color_space != JCS_YCbCr || d->jpeg.num_components != 3) {
+        return false;
+    }
+    jpeg_calc_output_dimensions(&d->jpeg);
+    const jpeg_component_info *c = d->jpeg.comp_info;
+    const uint32_t width = d->jpeg.output_width, height = d->jpeg.output_height;
+    chroma[0] = c[1].downsampled_width;
+    chroma[1] = c[1].downsampled_height;
+    const bool alike = c[2].downsampled_width == chroma[0] &&
+                       c[2].downsampled_height == chroma[1] && c[0].downsampled_width == width &&
+                       c[0].downsampled_height == height;
+    const bool wide = chroma[0] == width || chroma[0] == half_up(width);
+    const bool high = chroma[1] == height || (chroma[0] != width && chroma[1] == half_up(height));
+    return alike && wide && high;
+}
+
+/* Whether what is spare behind a plane holds what a row of blocks writes beyond it. */
+static bool blocks_fit(const jpeg_decoder *d)
+{
+    for (int i = 0; i < 3; i++) {
+        const jpeg_component_info *c = &d->jpeg.comp_info[i];
+        const size_t across = (size_t)c->width_in_blocks * (size_t)c->DCT_scaled_size;
+        const int down = c->v_samp_factor * c->DCT_scaled_size;
+        if (across > d->out.planes[i].stride_bytes || down > (int)PICTURE_PLANE_ROWS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One row of blocks of every plane at a time, straight into the picture. */
+static void read_planes(jpeg_decoder *d)
+{
+    JSAMPROW rows[3][PICTURE_PLANE_ROWS];
+    JSAMPARRAY planes[3] = {rows[0], rows[1], rows[2]};
+    uint32_t done[3] = {0, 0, 0};
+    const uint32_t lines = (uint32_t)(d->jpeg.max_v_samp_factor * d->jpeg.min_DCT_scaled_size);
+
+    while (d->jpeg.output_scanline < d->jpeg.output_height) {
+        for (int i = 0; i < 3; i++) {
+            const jpeg_component_info *c = &d->jpeg.comp_info[i];
+            const picture_plane *plane = &d->out.planes[i];
+            for (int y = 0; y < c->v_samp_factor * c->DCT_scaled_size; y++, done[i]++) {
+                rows[i][y] = d->out.bytes + plane->offset_bytes + done[i] * plane->stride_bytes;
+            }
+        }
+        if (jpeg_read_raw_data(&d->jpeg, planes, lines) == 0) {
+            give_up((j_common_ptr)&d->jpeg, DP_ERR_FORMAT, "the jpeg ends early");
+        }
+    }
+}
+
+static void read_raw(jpeg_decoder *d, const uint32_t chroma[2])
+{
+    d->jpeg.out_color_space = JCS_YCbCr;
+    d->jpeg.raw_data_out = TRUE;
+    jpeg_start_decompress(&d->jpeg);
+    d->trouble.status = picture_take_planes(d->base.task, d->jpeg.output_width,
+                                            d->jpeg.output_height, chroma, &d->out);
+    if (d->trouble.status != DP_OK) {
+        longjmp(d->trouble.escape, 1);
+    }
+    if (!blocks_fit(d)) {
+        give_up((j_common_ptr)&d->jpeg, DP_ERR_FORMAT, "the jpeg's planes are of an unknown kind");
+    }
+    read_planes(d);
+}
+
+/* Colours of another profile than sRGB are converted as RGB. */
+static bool profile_counts(const decoder *base)
+{
+    icc_transform *t = icc_open(base->icc, ICC_RGBA);
+    icc_close(t);
+    return t != NULL;
 }
 
 static dp_status decode_jpeg(decoder *base, const decode_hints *hints, picture *out)
 {
     jpeg_decoder *d = (jpeg_decoder *)(void *)base;
+    uint32_t chroma[2];
 
     if (setjmp(d->trouble.escape) != 0) {
         return d->trouble.status;
     }
-    const bool inks = d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
-    d->jpeg.out_color_space = inks ? JCS_CMYK : JCS_EXT_RGBA;
     d->jpeg.scale_num = scale_eighths(d, hints->width, hints->height);
     d->jpeg.scale_denom = 8;
-    jpeg_start_decompress(&d->jpeg);
-    const dp_status status = take_surface(d);
-    if (status != DP_OK) {
-        return status;
+    if (hints->want_planes && plan_planes(d, chroma) && !profile_counts(base)) {
+        read_raw(d, chroma);
+    } else {
+        read_colours(d);
     }
-    read_rows(d);
     jpeg_finish_decompress(&d->jpeg);
     *out = d->out;
     d->out = (picture){0};
@@ -233,6 +352,8 @@ static void close_jpeg(decoder *base)
     }
     picture_drop(&d->out);
     dp_put(d->row);
+    icc_close(d->inks);
+    free(d->icc);
 }
 
 /* The encoder's state; the destination manager must be reachable from the callbacks. */

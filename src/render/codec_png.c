@@ -3,8 +3,10 @@
  * PNG by libspng: every colour type and depth, interlaced or not, to RGBA8 (16 bits are cut to 8).
  *
  * The header is read when the decoder is opened and tells the size before anything is taken; rows
- * come one by one, so the deadline is looked at between them.  Chunk sizes are capped, checksums of
- * what we show must be right, those of side information are ignored with it.
+ * come one by one, so the deadline is looked at between them, and are made smaller as they come.
+ * The pixels of the most common files are read by png_whole.c where libdeflate was found.  Chunk
+ * sizes are capped, checksums of what we show must be right, those of side information are ignored
+ * with it.
  */
 #include "dp_features.h"
 
@@ -12,9 +14,14 @@
 
 #if DP_HAVE_SPNG
 
+#include <math.h>
+
 #include <spng.h>
 
 #include "pool/os.h"
+#include "render/exif.h"
+#include "render/png_whole.h"
+#include "render/rows.h"
 #include "render/sink.h"
 
 #define CHUNK_BYTES_MAX    ((size_t)1 << 20)
@@ -22,9 +29,18 @@
 #define COMPRESSION_LEVEL  6
 #define ROWS_BETWEEN_LOOKS 16u
 
+/* gAMA of what sRGB comes near to, how near is near, and what is taken for a mistake beyond. */
+#define SRGB_GAMMA (1 / 2.2)
+#define GAMMA_NEAR 0.05
+#define GAMMA_MIN  0.1
+#define GAMMA_MAX  2.0
+
 typedef struct png_decoder {
     decoder base;
     spng_ctx *png;
+    struct spng_ihdr header;
+    double gamma; /* of the file; 0: its codes are sRGB's, or a profile says what they are */
+    rows rows;
     picture out;
 } png_decoder;
 
@@ -36,10 +52,39 @@ static dp_status png_failed(render_task *task, int error)
     return task_fail(task, DP_ERR_FORMAT, "png: %s", spng_strerror(error));
 }
 
+/*
+ * gAMA counts where nothing better says what the codes mean (PNG, third edition, 13.13), and where
+ * it is not sRGB's own to within what a viewer would see.
+ */
+static void read_gamma(png_decoder *d)
+{
+    uint8_t intent;
+    double gamma;
+    if (d->base.icc.data == NULL && spng_get_srgb(d->png, &intent) != 0 &&
+        spng_get_gama(d->png, &gamma) == 0 && gamma >= GAMMA_MIN && gamma <= GAMMA_MAX &&
+        fabs(gamma / SRGB_GAMMA - 1) > GAMMA_NEAR) {
+        d->gamma = gamma;
+    }
+}
+
+/* What stands before the pixels; a file without some of it is none the worse. */
+static void read_sides(png_decoder *d)
+{
+    struct spng_exif exif;
+    struct spng_iccp profile;
+
+    if (spng_get_exif(d->png, &exif) == 0) {
+        d->base.info.orientation = exif_orientation((const uint8_t *)exif.data, exif.length);
+    }
+    if (spng_get_iccp(d->png, &profile) == 0) {
+        d->base.icc = (media_bytes){(const uint8_t *)profile.profile, profile.profile_len};
+    }
+    read_gamma(d);
+}
+
 static dp_status open_png(decoder *base)
 {
     png_decoder *d = (png_decoder *)(void *)base;
-    struct spng_ihdr header;
 
     d->png = spng_ctx_new(0);
     if (d->png == NULL) {
@@ -49,17 +94,19 @@ static dp_status open_png(decoder *base)
     spng_set_chunk_limits(d->png, CHUNK_BYTES_MAX, CACHE_BYTES_MAX);
     int error = spng_set_png_buffer(d->png, base->bytes.data, base->bytes.size_bytes);
     if (error == 0) {
-        error = spng_get_ihdr(d->png, &header);
+        error = spng_get_ihdr(d->png, &d->header);
     }
     if (error != 0) {
         return png_failed(base->task, error);
     }
-    base->info.width = header.width;
-    base->info.height = header.height;
+    base->info.width = d->header.width;
+    base->info.height = d->header.height;
+    read_sides(d);
     return DP_OK;
 }
 
-static dp_status read_rows(png_decoder *d)
+/* Interlaced rows: each pass adds its pixels to those there. */
+static dp_status read_passes(png_decoder *d)
 {
     const surface out = picture_frame(&d->out, 0);
     const size_t stride = surface_stride_bytes(&out);
@@ -74,28 +121,94 @@ static dp_status read_rows(png_decoder *d)
         error = spng_get_row_info(d->png, &row);
         if (error == 0) {
             DP_ASSERT(row.row_num < out.height);
-            /* Interlaced files come back to a row: each pass adds its pixels to those there. */
             error = spng_decode_row(d->png, surface_row(&out, row.row_num), stride);
         }
     }
     return error == SPNG_EOI ? DP_OK : png_failed(d->base.task, error);
 }
 
-static dp_status decode_png(decoder *base, const decode_hints *hints, picture *out)
+static dp_status read_rows(png_decoder *d)
 {
-    png_decoder *d = (png_decoder *)(void *)base;
-    (void)hints;
+    const size_t stride = (size_t)d->header.width * 4;
+    int error = 0;
 
-    dp_status status = picture_take(base->task, base->info.width, base->info.height, 1, &d->out);
-    if (status != DP_OK) {
-        return status;
+    for (uint32_t y = 0; y < d->header.height && error == 0; y++) {
+        if (y % ROWS_BETWEEN_LOOKS == 0 && task_check_time(d->base.task) != DP_OK) {
+            return DP_ERR_TIMEOUT;
+        }
+        error = spng_decode_row(d->png, rows_room(&d->rows), stride);
+        if (error == 0 || (error == SPNG_EOI && y + 1 == d->header.height)) {
+            rows_put(&d->rows);
+        }
+    }
+    return error == SPNG_EOI ? DP_OK : png_failed(d->base.task, error);
+}
+
+/* RGB and RGBA of 8 bits, row by row, nothing transparent but by an alpha channel. */
+static bool is_plain(const png_decoder *d, png_whole *out)
+{
+    struct spng_trns transparent;
+    const bool rgb = d->header.color_type == SPNG_COLOR_TYPE_TRUECOLOR;
+    const bool rgba = d->header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
+
+    *out = (png_whole){.file = d->base.bytes,
+                       .width = d->header.width,
+                       .height = d->header.height,
+                       .channels = rgb ? 3 : 4};
+    return (rgb || rgba) && d->header.bit_depth == 8 &&
+           d->header.interlace_method == SPNG_INTERLACE_NONE && png_whole_can(out) &&
+           spng_get_trns(d->png, &transparent) != 0;
+}
+
+static dp_status read_pixels(png_decoder *d)
+{
+    png_whole whole;
+    if (is_plain(d, &whole)) {
+        return png_whole_read(d->base.task, &whole, &d->rows);
     }
     const int error = spng_decode_image(d->png, NULL, 0, SPNG_FMT_RGBA8,
                                         SPNG_DECODE_TRNS | SPNG_DECODE_PROGRESSIVE);
     if (error != 0) {
-        return png_failed(base->task, error);
+        return png_failed(d->base.task, error);
     }
-    status = read_rows(d);
+    return d->header.interlace_method == SPNG_INTERLACE_NONE ? read_rows(d) : read_passes(d);
+}
+
+/* Codes of another gamma to sRGB's, by the curve that both come near to. */
+static void correct_gamma(const png_decoder *d)
+{
+    const surface out = picture_frame(&d->out, 0);
+    const double power = SRGB_GAMMA / d->gamma;
+    uint8_t codes[256];
+
+    for (int i = 0; i < 256; i++) {
+        codes[i] = (uint8_t)lround(255 * pow(i / 255.0, power));
+    }
+    for (size_t i = 0; i < surface_bytes(&out); i++) {
+        out.pixels[i] = i % 4 == 3 ? out.pixels[i] : codes[out.pixels[i]];
+    }
+}
+
+static dp_status decode_png(decoder *base, const decode_hints *hints, picture *out)
+{
+    png_decoder *d = (png_decoder *)(void *)base;
+    const bool interlaced = d->header.interlace_method != SPNG_INTERLACE_NONE;
+    const decode_hints whole = {.width = base->info.width, .height = base->info.height};
+    /* An interlaced picture is whole only at its end. */
+    const rows_plan plan = rows_plan_make(&base->info, interlaced ? &whole : hints);
+
+    dp_status status = picture_take(base->task, plan.sides[0], plan.sides[1], 1, &d->out);
+    if (status == DP_OK) {
+        status = rows_open(&d->rows, base->task, &plan);
+    }
+    if (status == DP_OK) {
+        const surface frame = picture_frame(&d->out, 0);
+        rows_begin(&d->rows, &frame);
+        status = read_pixels(d);
+    }
+    if (status == DP_OK && d->gamma != 0) {
+        correct_gamma(d);
+    }
     if (status == DP_OK) {
         *out = d->out;
         d->out = (picture){0};
@@ -107,6 +220,7 @@ static void close_png(decoder *base)
 {
     png_decoder *d = (png_decoder *)(void *)base;
     spng_ctx_free(d->png);
+    rows_close(&d->rows);
     picture_drop(&d->out);
 }
 

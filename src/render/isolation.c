@@ -4,6 +4,8 @@
  */
 #include "render/isolation.h"
 
+#include <stdio.h>
+
 #include "pool/os.h"
 
 _Static_assert((int)DP_DECODER_DEATH_CAUSES == (int)SANDBOX_CAUSE_COUNT,
@@ -33,6 +35,12 @@ dp_status isolation_open(isolation *self, dp_pool *pool, const dp_render_config 
         self->box = NULL;
         return config->isolation == DP_ISOLATION_PROCESS ? status : DP_OK;
     }
+    sandbox_stats stats;
+    sandbox_stats_read(self->box, &stats);
+    if (!stats.filtered) {
+        (void)snprintf(detail, SANDBOX_DETAIL_BYTES,
+                       "no system call filter (libseccomp at build time, seccomp in the kernel)");
+    }
     process_reader_init(&self->process, self->box);
     self->reader = &self->process.base;
     return DP_OK;
@@ -52,7 +60,7 @@ void isolation_read(const isolation *self, dp_render_decoders *out)
         return;
     }
     sandbox_stats_read(self->box, &stats);
-    out->isolation = stats.filtered || stats.started == 0 ? "process+seccomp" : "process";
+    out->isolation = stats.filtered ? "process+seccomp" : "process";
     out->workers = stats.workers;
     out->workers_ready = stats.workers_ready;
     out->jobs = stats.jobs;

@@ -123,7 +123,7 @@ static dp_status start_one(sandbox *box, sandbox_worker *worker)
     worker->state = WORKER_IDLE;
     box->count.started++;
     box->count.workers_ready++;
-    box->count.filtered = process.filtered && (box->count.filtered || box->count.started == 1);
+    box->count.filtered = box->count.filtered && process.filtered;
     pthread_cond_broadcast(&box->ready);
     return DP_OK;
 }
@@ -195,9 +195,9 @@ dp_status keeper_start(sandbox *box, char detail[SANDBOX_DETAIL_BYTES])
     sandbox_process trial;
     dp_status status = process_start(box->program, box->config.memory_bytes, &trial);
     if (status == DP_OK) {
-        const bool filtered = trial.filtered;
+        box->count.filtered = trial.filtered;
         process_dismiss(&trial);
-        status = filtered || !box->config.need_filter ? DP_OK : DP_ERR_UNSUPPORTED;
+        status = box->count.filtered || !box->config.need_filter ? DP_OK : DP_ERR_UNSUPPORTED;
     }
     if (status != DP_OK) {
         explain(status, box, detail);
