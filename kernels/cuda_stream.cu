@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See cuda_stream.h.
+ * Streams and copies of the CUDA runtime, with its errors as words; see cuda_stream.h.  The copies
+ * go by addresses, not by directions: where hbm is full the pool gives page-locked memory that
+ * kernels see.
  */
 #include "kernels/cuda_stream.h"
 
 #include <cuda_runtime.h>
 
-/* Copies go by addresses, not by directions: where hbm is full the pool gives page-locked memory
- * that kernels see. */
 static const char *words_of(cudaError_t error)
 {
     return error == cudaSuccess ? nullptr : cudaGetErrorString(error);

@@ -264,8 +264,15 @@ static uint32_t below(rig *r, uint32_t most)
 static void fill(rig *r, picture *p)
 {
     const size_t size_bytes = dp_buf_size(p->buf);
-    for (size_t i = 0; i < size_bytes; i++) {
-        p->bytes[i] = (uint8_t)below(r, 256);
+    size_t filled = 0;
+    while (filled < size_bytes && filled < 4096) {
+        p->bytes[filled++] = (uint8_t)below(r, 256);
+    }
+    /* The rest repeats, but by no row's length. */
+    while (filled < size_bytes) {
+        const size_t more = size_bytes - filled < 4093 ? size_bytes - filled : 4093;
+        memcpy(p->bytes + filled, p->bytes, more);
+        filled += more;
     }
 }
 
@@ -332,11 +339,11 @@ static void add_mixture(rig *r, unsigned items)
     for (unsigned i = 0; i < items; i++) {
         const bool planes = below(r, 3) == 0;
         const uint32_t frames = planes ? 1 : 1 + below(r, 3);
-        add_source(r, 1 + below(r, 200), 1 + below(r, 150), frames, planes);
+        add_source(r, 1 + below(r, 150), 1 + below(r, 100), frames, planes);
         const picture *source = &r->sources[r->count];
         const uint32_t sizes = 1 + below(r, 3); /* of one source, one after the other */
         for (uint32_t k = 0; k < sizes && r->count < ITEMS_MAX; k++) {
-            add_item(r, source, 1 + below(r, 150), 1 + below(r, 150), 1 + below(r, frames));
+            add_item(r, source, 1 + below(r, 100), 1 + below(r, 100), 1 + below(r, frames));
         }
     }
 }
@@ -406,10 +413,10 @@ static void a_large_batch_is_several_chunks_that_overlap(void **state)
     char detail[BACKEND_DETAIL_BYTES];
     (void)state;
     rig_open(&r, ALL_TIERS, PLENTY);
-    for (int i = 0; i < 7; i++) {
-        add_source(&r, 2000, 2000, 1, i % 2 == 1);
+    for (int i = 0; i < 5; i++) {
+        add_source(&r, 2300, 2200, 1, i == 3);
         const picture *source = &r.sources[r.count];
-        add_item(&r, source, 90, 70, 1);
+        add_item(&r, source, 30, 20, 1);
     }
     assert_int_equal(run(&r, detail), DP_OK);
     expect_right(&r);
