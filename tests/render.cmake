@@ -54,6 +54,10 @@ if(CMOCKA_FOUND)
     dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
       LINK dp_kernels_host dp_kernels m TIMEOUT 120)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
+    # The backend over a fake driver, with that build as its kernels.
+    dp_test(test_backend_cuda LINK dp_kernels_host dp_tier_rig dp_render)
+    set_target_properties(test_backend_cuda PROPERTIES LINKER_LANGUAGE CXX)
+    set_tests_properties(test_backend_cuda PROPERTIES ENVIRONMENT "${dp_render_environment}")
   else()
     message(STATUS "test_kernels_host is left out: no C++ compiler for a host build of the kernels")
   endif()
