@@ -56,6 +56,18 @@ add_test(NAME test_danpoolctl
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60
   ENVIRONMENT "${dp_render_environment}")
 
+# Our drawings beside a reference's.  A sanitizer makes it slow, and the fuzzer knows more cases.
+if(TARGET dp_svg AND EXPAT_FOUND AND NOT DP_SANITIZE)
+  add_executable(svg_pixels svg/svg_pixels.c)
+  target_link_libraries(svg_pixels PRIVATE dp_flags dp_svg)
+  target_include_directories(svg_pixels PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  set_target_properties(svg_pixels PROPERTIES C_EXTENSIONS OFF)
+  add_test(NAME svg_conformance
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/svg/run.sh $<TARGET_FILE:svg_pixels>)
+  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 300
+    SKIP_RETURN_CODE 77)
+endif()
+
 # Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
 # -max_total_time=60 -max_len=65536 CORPUS.
 if(DP_FUZZ)
