@@ -170,6 +170,16 @@ typedef struct raster_plan {
  */
 void raster_cpu(const raster_plan *plan, uint32_t first_row, uint32_t end_row, uint8_t *rgba,
                 size_t stride_bytes, void *scratch);
+
+/* The same, but asks now and then (every millisecond or so) whether to stop: 0 when it did. */
+typedef struct raster_rows {
+    uint32_t first, end;
+    uint8_t *rgba;
+    size_t stride_bytes;
+    int (*stop)(void *context); /* not 0: stop */
+    void *context;
+} raster_rows;
+int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scratch);
 #define RASTER_SCRATCH_BYTES ((size_t)80 << 10)
 
 #ifdef __cplusplus

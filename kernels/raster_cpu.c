@@ -11,6 +11,9 @@
 #include "kernels/blend_math.h"
 #include "kernels/raster_tile.h"
 
+/* Units of work between two questions whether to stop. */
+#define WORK_PER_LOOK 16384
+
 typedef struct level {
     uint8_t outer[RASTER_TILE_PIXELS]; /* K outside, where `clipped` */
     uint8_t extra[RASTER_TILE_PIXELS]; /* U, then K; or M */
@@ -28,6 +31,9 @@ typedef struct machine {
     raster_pixels *top; /* of P */
     uint32_t depth;     /* levels open */
     int32_t x, y;       /* the tile's upper left pixel */
+    const raster_rows *job;
+    uint32_t work; /* since it was last asked whether to stop; about 50 ns each */
+    bool stopped;
     bool clipped;
 } machine;
 
@@ -220,6 +226,20 @@ static void fill(uint8_t *rgba, size_t stride_bytes, const uint32_t size[2], uin
     }
 }
 
+/* What a command cost, the lines that a closer look may have gone through among it. */
+static void count_work(machine *m, const raster_command *command)
+{
+    m->work += 4;
+    if (command->edges != RASTER_NONE) {
+        const raster_edges *edges = &m->plan->edges[command->edges];
+        m->work += edges->first_ref + edges->ref_count - edges->row_ref;
+    }
+    if (m->work >= WORK_PER_LOOK && m->job->stop != NULL) {
+        m->work = 0;
+        m->stopped = m->job->stop(m->job->context) != 0;
+    }
+}
+
 static void run_tile(machine *m, const raster_tile *tile)
 {
     const raster_command *command = m->plan->commands + tile->first_command;
@@ -231,8 +251,9 @@ static void run_tile(machine *m, const raster_tile *tile)
     if (command->op != RASTER_COLOUR || command->edges != RASTER_NONE || command->opaque == 0) {
         memset(m->top, 0, sizeof(*m->top));
     }
-    for (; command < end; command++) {
+    for (; command < end && !m->stopped; command++) {
         run_command(m, command);
+        count_work(m, command);
     }
 }
 
@@ -258,18 +279,31 @@ static void draw_tile(machine *m, uint32_t index, uint8_t *rgba, size_t stride_b
     }
 }
 
-void raster_cpu(const raster_plan *plan, uint32_t first_row, uint32_t end_row, uint8_t *rgba,
-                size_t stride_bytes, void *scratch)
+int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scratch)
 {
     machine *m = scratch;
 
     m->plan = plan;
-    for (uint32_t row = first_row; row < end_row; row++) {
-        for (uint32_t column = 0; column < plan->columns; column++) {
+    m->job = job;
+    m->work = 0;
+    m->stopped = false;
+    for (uint32_t row = job->first; row < job->end; row++) {
+        for (uint32_t column = 0; column < plan->columns && !m->stopped; column++) {
             m->x = (int32_t)(column * RASTER_TILE);
             m->y = (int32_t)(row * RASTER_TILE);
             draw_tile(m, row * plan->columns + column,
-                      rgba + (size_t)m->y * stride_bytes + (size_t)m->x * 4, stride_bytes);
+                      job->rgba + (size_t)m->y * job->stride_bytes + (size_t)m->x * 4,
+                      job->stride_bytes);
         }
     }
+    return m->stopped ? 0 : 1;
+}
+
+void raster_cpu(const raster_plan *plan, uint32_t first_row, uint32_t end_row, uint8_t *rgba,
+                size_t stride_bytes, void *scratch)
+{
+    const raster_rows job = {
+        .first = first_row, .end = end_row, .rgba = rgba, .stride_bytes = stride_bytes};
+
+    (void)raster_cpu_until(plan, &job, scratch);
 }

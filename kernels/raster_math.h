@@ -20,6 +20,10 @@
 #ifndef DP_RASTER_MATH_H
 #define DP_RASTER_MATH_H
 
+#ifndef __CUDACC__
+#include <math.h>
+#endif
+
 #include "kernels/blend_math.h"
 #include "kernels/composite_math.h"
 #include "kernels/dp_kernel.h"

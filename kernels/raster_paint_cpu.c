@@ -161,7 +161,7 @@ void raster_blend_from(raster_pixels *pixels, const raster_pixels *source, const
             pixels->channels[c][i] =
                 (uint8_t)blend_channel(mode, s, alpha, pixels->channels[c][i], below);
         }
-        pixels->channels[3][i] = (uint8_t)blend_channel(BLEND_NORMAL, alpha, alpha, below, below);
+        pixels->channels[3][i] = (uint8_t)blend_alpha((int32_t)alpha, (int32_t)below, 255);
     }
 }
 

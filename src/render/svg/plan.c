@@ -22,7 +22,9 @@ bool plan_grow(plan *p, void **items, uint32_t *capacity, uint64_t needed, size_
     uint64_t room = (uint64_t)*capacity + *capacity / 2;
     room = room < needed ? needed : room;
     room = room < 64 ? 64 : room;
-    if (room >= UINT32_C(1) << 30) {
+    const uint64_t more = (room - *capacity) * item_bytes;
+    if (room >= UINT32_C(1) << 30 ||
+        (p->memory_bytes_max != 0 && p->memory_bytes + more > p->memory_bytes_max)) {
         p->status = DP_ERR_TOO_LARGE;
         return false;
     }
@@ -37,6 +39,7 @@ bool plan_grow(plan *p, void **items, uint32_t *capacity, uint64_t needed, size_
     os_free(*items);
     *items = grown;
     *capacity = (uint32_t)room;
+    p->memory_bytes += (size_t)more;
     return true;
 }
 
@@ -70,14 +73,10 @@ void plan_append(plan *p, uint32_t tile, const raster_command *command)
 {
     plan_tile *t = &p->tiles[tile];
 
-    if (p->record_count == p->record_capacity) {
-        if (p->records_max != 0 && p->record_count >= p->records_max && p->status == DP_OK) {
-            p->status = DP_ERR_TOO_LARGE;
-        }
-        if (!plan_grow(p, (void **)&p->records, &p->record_capacity, (uint64_t)p->record_count + 1,
-                       sizeof(*p->records))) {
-            return;
-        }
+    if (p->record_count == p->record_capacity &&
+        !plan_grow(p, (void **)&p->records, &p->record_capacity, (uint64_t)p->record_count + 1,
+                   sizeof(*p->records))) {
+        return;
     }
     const uint32_t record = p->record_count++;
     p->records[record].command = *command;
@@ -164,5 +163,9 @@ void plan_drop(plan *p)
     os_free(p->layers);
     os_free(p->known_ramps);
     outline_drop(&p->lines);
+    const outline lines = {.lines_max = p->lines.lines_max};
+    const size_t memory_bytes_max = p->memory_bytes_max;
     memset(p, 0, sizeof(*p));
+    p->lines = lines;
+    p->memory_bytes_max = memory_bytes_max;
 }

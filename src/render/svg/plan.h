@@ -86,8 +86,9 @@ typedef struct plan_ramp {
 typedef struct plan {
     dp_status status;
     uint32_t width, height, columns, rows;
-    uint32_t records_max;
-    uint64_t deadline_ns; /* on os_clock_ns(); 0: none */
+    size_t memory_bytes;     /* of all arrays but the lines */
+    size_t memory_bytes_max; /* beyond it: DP_ERR_TOO_LARGE; 0: none */
+    uint64_t deadline_ns;    /* on os_clock_ns(); 0: none */
 
     outline lines; /* of all shapes */
     plan_tile *tiles;
@@ -118,6 +119,7 @@ typedef struct plan {
 void plan_begin(plan *p, uint32_t width, uint32_t height);
 /* Gives the first error; else `out` points into the plan and is good until its next begin. */
 dp_status plan_end(plan *p, raster_plan *out);
+/* Frees the memory and keeps the limits. */
 void plan_drop(plan *p);
 
 /*
