@@ -19,9 +19,8 @@
 
 #include "kernels/dp_kernel.h"
 
-/* As scene_blend's; kernels know no scenes, so the names stand here again (filter_graph.c checks
- * that they agree). */
-enum {
+/* In the order of scene_blend; filter_graph.c checks that they agree. */
+typedef enum blend_mode {
     BLEND_NORMAL,
     BLEND_MULTIPLY,
     BLEND_SCREEN,
@@ -34,8 +33,8 @@ enum {
     BLEND_SOFT_LIGHT,
     BLEND_DIFFERENCE,
     BLEND_EXCLUSION,
-    BLEND_COUNT
-};
+    BLEND_MODE_COUNT
+} blend_mode;
 
 /* One channel's two colours and their alphas. */
 typedef struct blend_pair {
@@ -187,11 +186,23 @@ DP_FN int32_t blend_term(uint32_t mode, blend_pair p)
 }
 
 /* One colour channel of the result. */
-DP_FN int32_t blend_channel(uint32_t mode, blend_pair p, int32_t one)
+DP_FN int32_t blend_channel_of(uint32_t mode, blend_pair p, int32_t one)
 {
     return blend_round(p.source * (one - p.backdrop_alpha) + p.backdrop * (one - p.source_alpha) +
                            blend_term(mode, p),
                        one);
+}
+
+/* The same for bytes. */
+DP_FN uint32_t blend_channel(uint32_t mode, uint32_t source, uint32_t source_alpha,
+                             uint32_t backdrop, uint32_t backdrop_alpha)
+{
+    blend_pair p;
+    p.source = (int32_t)source;
+    p.source_alpha = (int32_t)source_alpha;
+    p.backdrop = (int32_t)backdrop;
+    p.backdrop_alpha = (int32_t)backdrop_alpha;
+    return (uint32_t)blend_channel_of(mode, p, 255);
 }
 
 /* The result's alpha, the same in every mode. */

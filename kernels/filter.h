@@ -88,8 +88,11 @@ typedef struct filter_program {
 /* Bytes of scratch, to be aligned to 8: slots from 1 on, then planes. */
 size_t filter_scratch_bytes(const filter_program *program);
 
-/* Filters `pixels` (slot 0) in place.  Cannot fail.  Thread safe for unlike memory. */
-void filter_run_cpu(const filter_program *program, uint8_t *pixels, void *scratch);
+/*
+ * Runs one pass; all of them in order filter `pixels` (slot 0, aligned to 4) in place.  Cannot
+ * fail.  Thread safe for unlike memory.
+ */
+void filter_pass_cpu(const filter_program *program, uint32_t index, uint8_t *pixels, void *scratch);
 
 /* One picture of a batch on the device; addresses of device memory. */
 typedef struct filter_job {

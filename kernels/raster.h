@@ -18,20 +18,20 @@
  *     K   the clip in force, a coverage byte a pixel; at first 255 everywhere
  *     a stack of levels (at most RASTER_DEPTH_MAX), each with the K that was in force outside and
  *     one more tile of coverage bytes: U, the union of a clip's shapes, or M, a mask
- * and every product of bytes is composite_div255(a * b).
+ * a x b of bytes is composite_div255(a * b); painting and blending are raster_math.h's functions.
  *
- *     COLOUR      c = coverage x K; P = (colour x c) over P
+ *     COLOUR      P = colour over P, by coverage x K
  *     GRADIENT    the same with the gradient's colour at the pixel's centre
  *     CLIP_BEGIN  new level: U = 0, K = 255
  *     CLIP_SHAPE  c = coverage x K; U = c + U x (255 - c)
  *     CLIP_READY  K = U x (K outside)
  *     CLIP_END    end of level: K = K outside
  *     GROUP_BEGIN new level: push a clear P, K = 255
- *     GROUP_END   end of level: K = K outside; S = popped P x (opacity x K); P = S blended over P
+ *     GROUP_END   end of level: K = K outside; P = popped P blended over P, by opacity x K
  *     MASK_BEGIN  new level: push a clear P, K = 255
  *     MASK_READY  M = luminance or alpha of P; P = clear
- *     MASK_END    end of level: K = K outside; S = popped P x (M x K); P = S over P
- *     LAYER       S = the layer's pixels x (opacity x K), clear outside of it; P = S blended over P
+ *     MASK_END    end of level: K = K outside; P = popped P over P, by M x K
+ *     LAYER       P = the layer's pixels (clear outside of it) blended over P, by opacity x K
  */
 #ifndef DP_KERNELS_RASTER_H
 #define DP_KERNELS_RASTER_H
@@ -55,9 +55,9 @@ extern "C" {
 #define RASTER_TILE_PIXELS (RASTER_TILE * RASTER_TILE)
 /* Levels (clips, groups, masks) open at once; equals SCENE_DEPTH_MAX. */
 #define RASTER_DEPTH_MAX 32
-/* Entries of a gradient's ramp: the first is t = 0, the last t = 1. */
-#define RASTER_RAMP 1024
-#define RASTER_NONE UINT32_MAX
+/* Entries of a gradient's ramp, at most. */
+#define RASTER_RAMP_MAX 1024
+#define RASTER_NONE     UINT32_MAX
 
 /* One straight line, y downwards; never horizontal.  Down (y1 > y0) counts +1, up -1. */
 typedef struct raster_line {
@@ -77,7 +77,7 @@ typedef struct raster_line {
 #define RASTER_REF_FIRST UINT32_C(0x80000000)
 typedef struct raster_edges {
     uint32_t first_ref, ref_count, row_ref;
-    uint32_t overlaps; /* not 0: refine every row, whatever the sums say */
+    uint32_t overlaps; /* bit r: refine row r, whatever the sums say */
     /* [row of the tile]: signed height (RASTER_ONE: once around) of all lines left of the tile. */
     int32_t backdrop[RASTER_TILE];
 } raster_edges;
@@ -127,7 +127,8 @@ typedef enum raster_spread { RASTER_PAD, RASTER_REFLECT, RASTER_REPEAT } raster_
  */
 typedef struct raster_gradient {
     uint32_t kind, spread;
-    uint32_t ramp; /* index of its first entry in `ramps`, whose opacity is in them already */
+    /* Its entries in `ramps`: first is t = 0, last t = 1; opacity is in them already. */
+    uint32_t ramp, ramp_size;
     float m[6];
     /* FOCAL: the focal point is (0, 0), the end circle has its middle at (focal[0], focal[1]).
      * focal[2]: radius of the start circle; [3]: radii's difference; [4]: 1 / a, a < 0; [5]: a. */
@@ -154,7 +155,7 @@ typedef struct raster_plan {
     const uint32_t *refs;
     const raster_line *lines;
     const raster_gradient *gradients;
-    const uint32_t *ramps; /* RASTER_RAMP entries each, premultiplied RGBA */
+    const uint32_t *ramps; /* premultiplied RGBA, r in the lowest byte */
     const raster_layer *layers;
     uint32_t command_count, edges_count, ref_count, line_count;
     uint32_t gradient_count, ramp_count, layer_count;
@@ -169,6 +170,16 @@ typedef struct raster_plan {
  */
 void raster_cpu(const raster_plan *plan, uint32_t first_row, uint32_t end_row, uint8_t *rgba,
                 size_t stride_bytes, void *scratch);
+
+/* The same, but asks now and then (every millisecond or so) whether to stop: 0 when it did. */
+typedef struct raster_rows {
+    uint32_t first, end;
+    uint8_t *rgba;
+    size_t stride_bytes;
+    int (*stop)(void *context); /* not 0: stop */
+    void *context;
+} raster_rows;
+int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scratch);
 #define RASTER_SCRATCH_BYTES ((size_t)80 << 10)
 
 #ifdef __cplusplus

@@ -21,6 +21,12 @@ if(CMOCKA_FOUND)
   foreach(unit resize composite)
     dp_test(test_${unit} LINK dp_kernels m)
   endforeach()
+  add_library(dp_lines_look STATIC EXCLUDE_FROM_ALL support/lines_look.c support/path_make.c)
+  target_link_libraries(dp_lines_look PRIVATE dp_flags dp_headers m)
+  target_include_directories(dp_lines_look PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(dp_lines_look PROPERTIES C_EXTENSIONS OFF)
+  dp_test(test_outline LINK dp_svg dp_lines_look m)
+  dp_test(test_raster SOURCES test_raster.c support/raster_rig.c LINK dp_svg dp_lines_look m)
   foreach(unit sniff codec codec_hostile svg pipeline render render_queue render_device batcher)
     dp_test(test_${unit} LINK dp_render dp_media_make)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
@@ -90,6 +96,18 @@ add_test(NAME test_danpoolctl
     $<TARGET_FILE:trace_make>)
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60
   ENVIRONMENT "${dp_render_environment}")
+
+# Our drawings beside a reference's.  A sanitizer makes it slow, and the fuzzer knows more cases.
+if(TARGET dp_svg AND EXPAT_FOUND AND NOT DP_SANITIZE)
+  add_executable(svg_pixels svg/svg_pixels.c)
+  target_link_libraries(svg_pixels PRIVATE dp_flags dp_svg)
+  target_include_directories(svg_pixels PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  set_target_properties(svg_pixels PROPERTIES C_EXTENSIONS OFF)
+  add_test(NAME svg_conformance
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/svg/run.sh $<TARGET_FILE:svg_pixels>)
+  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 300
+    SKIP_RETURN_CODE 77)
+endif()
 
 # Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
 # -max_total_time=60 -max_len=65536 CORPUS.

@@ -2,52 +2,50 @@
 /*
  * Filter graphs: a scene's filter at one size, as a program of passes for kernels/filter.h.
  *
- *     filter_plan_make     where the filter's surface lies, in pixels, and what is to be done there
- *     (the caller draws the group into a surface of plan.region, transparent elsewhere)
- *     filter_plan_run      in place; the surface then holds the filtered group
+ * Regions are the bounding boxes of the scene's under the matrix: x and y rounded down, the sides
+ * up, at least one pixel, as resvg does.  Under rotation and skew they stay upright; a blur's
+ * deviations become those of the turned Gaussian along the device's axes, an offset is turned and
+ * cut to whole pixels.
  *
- * The region is the bounding box of the filter's region under the matrix, x and y rounded down and
- * the sides up (as resvg does), cut to what can reach the canvas.  Under rotation or skew it and
- * the parts' regions stay upright, and deviations and offsets are scaled by the lengths of the
- * matrix's columns.  Offsets are cut to whole pixels.
+ * Three boxes stand for a Gaussian of FILTER_BOX_DEVIATION pixels or more, a small kernel below;
+ * less than FILTER_DEVIATION_MIN leaves the picture alone.  The boxes have fractional ends, so that
+ * the variance is exact (Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical Foundations of Gaussian
+ * Convolution by Extended Box Filtering", 2011).
  *
- * Three box blurs stand for a Gaussian of 2 pixels or more, a small kernel below; 0 leaves the
- * picture alone.  A slot of memory is used again after its last reader.
- *
- * A plan is read only once made: threads may share it.
+ * Parts that nobody reads are left out, and a slot is used again after its last reader.
  */
 #ifndef DP_RENDER_SVG_FILTER_GRAPH_H
 #define DP_RENDER_SVG_FILTER_GRAPH_H
 
 #include "kernels/filter.h"
-#include "render/svg/scene.h"
+#include "render/svg/filter.h"
 
 /* Parts of one filter at most. */
 #define FILTER_PARTS_MAX 100u
+/* Memory that one run may use beside its surface. */
+#define FILTER_SCRATCH_BYTES_MAX ((size_t)512 << 20)
+/* Passes that a filter becomes at most. */
+#define FILTER_PASSES_OF(parts) (8u * (parts) + 1u)
+#define FILTER_BOX_DEVIATION    2.0
+#define FILTER_DEVIATION_MIN    0.05
 
-/* Pixels [x0, x1) x [y0, y1) of the device; empty when x1 <= x0. */
-typedef struct filter_box {
-    int32_t x0, y0, x1, y1;
-} filter_box;
-
-typedef struct filter_plan {
-    filter_box region; /* empty: the group draws nothing, there is no program */
-    filter_program program;
-} filter_plan;
+/* Bounding box of a scene's box in whole pixels, cut to +-2^29; empty for an empty one. */
+filter_rect filter_pixels_of(const scene_box *box, const scene_matrix *to_device);
 
 /*
- * `to_device` leads from the filtered element's local space to pixels, `canvas` is what will be
- * seen.  DP_ERR_NOMEM; DP_ERR_TOO_LARGE: more than FILTER_PIXELS_MAX pixels or FILTER_PARTS_MAX
- * parts.  The plan is dropped by the caller.
+ * Fills `passes` (room for FILTER_PASSES_OF(part_count)) and the program around them, for a surface
+ * that covers `at`.  DP_ERR_TOO_LARGE: a limit; then nothing is written to `out`.
  */
-dp_status filter_plan_make(const scene *s, const scene_filter *filter,
-                           const scene_matrix *to_device, const filter_box *canvas,
-                           filter_plan *out);
+dp_status filter_graph_make(const scene *s, const scene_filter *filter,
+                            const scene_matrix *to_device, const filter_rect *at,
+                            filter_pass *passes, filter_program *out);
 
-/* A plan of zeros is fine. */
-void filter_plan_drop(filter_plan *plan);
+/* How far the filter carries a pixel at most, to each side. */
+double filter_graph_reach(const scene *s, const scene_filter *filter,
+                          const scene_matrix *to_device);
 
-/* `pixels`: premultiplied RGBA8 of plan->region.  Takes and frees its scratch; DP_ERR_NOMEM. */
-dp_status filter_plan_run(const filter_plan *plan, uint8_t *pixels);
+/* The weights of one pass for a deviation of FILTER_DEVIATION_MIN .. FILTER_DEVIATION_MAX; a box is
+ * to be run three times. */
+void filter_line_make(double deviation, filter_line *out);
 
 #endif

@@ -48,6 +48,12 @@
 /* Coordinates beyond it are refused or clamped by the front end: no float below loses whole pixels.
  */
 #define SCENE_COORDINATE_MAX 1.0e6f
+/* Entries of matrices, and numbers of filters. */
+#define SCENE_MATRIX_MAX 1.0e9f
+/* Of one gradient, one dash pattern, one filter: what is shared is still looked at in O(size). */
+#define SCENE_STOPS_MAX  256u
+#define SCENE_DASHES_MAX 256u
+#define SCENE_PARTS_MAX  128u
 
 /* x' = a x + c y + e, y' = b x + d y + f. */
 typedef struct scene_matrix {
@@ -73,6 +79,7 @@ typedef enum scene_verb {
     SCENE_VERB_COUNT
 } scene_verb;
 
+/* In the order of the arrays: a path's verbs and points begin where those of the last one end. */
 typedef struct scene_path {
     uint32_t first_verb, verb_count;
     uint32_t first_point, point_count;
@@ -161,10 +168,11 @@ typedef enum scene_filter_op {
     SCENE_FE_FLOOD,        /* colour */
     SCENE_FE_COLOR_MATRIX, /* values[20], whatever type it was written as */
     SCENE_FE_OFFSET,       /* values[0 .. 1]: dx, dy */
-    SCENE_FE_COMPOSITE,    /* mode; arithmetic: values[0 .. 3] = k1 .. k4 */
-    SCENE_FE_BLUR,         /* values[0 .. 1]: deviations in x and y */
-    SCENE_FE_BLEND,        /* mode: scene_blend */
-    SCENE_FE_MERGE,        /* `input`, then `other` over it: a merge of n is n - 1 of these */
+    SCENE_FE_COMPOSITE, /* mode, of `input` with `other` (in with in2); arithmetic: values[0 .. 3]
+                         * = k1 .. k4 */
+    SCENE_FE_BLUR,      /* values[0 .. 1]: deviations in x and y */
+    SCENE_FE_BLEND,     /* mode: scene_blend; `input` lies on top of `other` (in on in2) */
+    SCENE_FE_MERGE,     /* `input`, then `other` over it: a merge of n is n - 1 of these */
     SCENE_FE_COUNT
 } scene_filter_op;
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Curves as polynomials, and into how many lines they are cut.
+ *
+ * A chord over the parameter step h = 1/n leaves a curve by at most s = h^2/8 max|B''|, which gives
+ * n (Wang's bound).  Chords of a smooth curve lie on its inner side, so shapes would shrink: by 2/3
+ * s all along their edges.  Therefore the n - 1 points between the ends are moved outwards by
+ * h^2/12 n/(n-1) B''(t), after which curve and lines enclose nothing on balance.  B'' of a cubic is
+ * linear in t, so the moved points lie on a cubic too, and moving costs nothing: its coefficients
+ * are what is evaluated.  No point is then further off than 4/3 s (n = 2), s (n = 3), 3/4 s (n >
+ * 8). A single line cannot be balanced, hence is kept to half of that.
+ *
+ * The moved points are still inside the hull of the control points, so a path whose box is on the
+ * canvas stays there: for a cubic they are its blossom at (t - a, t, t + a) with a^2 = h^2/2
+ * n/(n-1), and h <= t <= 1 - h.
+ */
+#ifndef DP_RENDER_SVG_OUTLINE_CURVE_H
+#define DP_RENDER_SVG_OUTLINE_CURVE_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "kernels/raster.h"
+#include "render/svg/scene.h"
+
+/* s above, in pixels: 4/3 of it and the rounding are within the tenth of a pixel that is promised.
+ */
+#define CURVE_SAGITTA 0.07f
+/* No finite curve wants more: the clipping pen halves longer ones and drops what is out of sight.
+ */
+#define CURVE_STEPS_MAX 1024u
+
+/* x(t) = x[0] + t (x[1] + t (x[2] + t x[3])) for 0 < t < 1; the end is (end_x, end_y). */
+typedef struct curve {
+    float x[4], y[4];
+    float end_x, end_y;
+    float step;    /* 1 / steps */
+    float balance; /* 1 / (steps (steps - 1)) */
+    uint32_t steps;
+} curve;
+
+/* `fourth`: of the least number of steps, the fourth power; it may be anything, NaN is 0. */
+static inline void curve_steps(curve *c, float fourth)
+{
+    c->steps = 1;
+    c->step = c->balance = 1.0f;
+    if (fourth > 0.25f) {
+        float least = sqrtf(sqrtf(fourth));
+        c->steps = least < (float)CURVE_STEPS_MAX ? (uint32_t)least + 1u + (fourth < 1.0f)
+                                                  : CURVE_STEPS_MAX;
+        float n = (float)(int32_t)c->steps;
+        c->balance = 1.0f / (n * (n - 1.0f));
+        c->step = c->balance * (n - 1.0f);
+    }
+}
+
+/* Moves the inner points (see above); x[3] = 0 for a quadratic. */
+static inline void curve_balance(float x[4], float balance)
+{
+    x[0] -= balance * x[2] * (1.0f / 6.0f);
+    x[1] -= balance * x[3] * 0.5f;
+}
+
+/* `p`: three points in units, `unit` the length of a pixel in them. */
+static inline curve curve_of_quad(const scene_point p[3], float unit)
+{
+    curve c;
+    float dx = p[0].x - 2.0f * p[1].x + p[2].x, dy = p[0].y - 2.0f * p[1].y + p[2].y;
+    float s = 4.0f * CURVE_SAGITTA * unit;
+    curve_steps(&c, (dx * dx + dy * dy) / (s * s));
+    c.x[0] = p[0].x, c.x[1] = 2.0f * (p[1].x - p[0].x), c.x[2] = dx, c.x[3] = 0.0f;
+    c.y[0] = p[0].y, c.y[1] = 2.0f * (p[1].y - p[0].y), c.y[2] = dy, c.y[3] = 0.0f;
+    c.end_x = p[2].x, c.end_y = p[2].y;
+    curve_balance(c.x, c.balance);
+    curve_balance(c.y, c.balance);
+    return c;
+}
+
+static inline curve curve_of_cubic(const scene_point p[4], float unit)
+{
+    curve c;
+    float d0x = p[0].x - 2.0f * p[1].x + p[2].x, d0y = p[0].y - 2.0f * p[1].y + p[2].y;
+    float d1x = p[1].x - 2.0f * p[2].x + p[3].x, d1y = p[1].y - 2.0f * p[2].y + p[3].y;
+    float d0 = d0x * d0x + d0y * d0y, d1 = d1x * d1x + d1y * d1y;
+    float s = CURVE_SAGITTA / 0.75f * unit;
+    curve_steps(&c, (d0 > d1 ? d0 : d1) / (s * s));
+    c.x[0] = p[0].x, c.x[1] = 3.0f * (p[1].x - p[0].x), c.x[2] = 3.0f * d0x, c.x[3] = d1x - d0x;
+    c.y[0] = p[0].y, c.y[1] = 3.0f * (p[1].y - p[0].y), c.y[2] = 3.0f * d0y, c.y[3] = d1y - d0y;
+    c.end_x = p[3].x, c.end_y = p[3].y;
+    curve_balance(c.x, c.balance);
+    curve_balance(c.y, c.balance);
+    return c;
+}
+
+static inline float curve_at(const float c[4], float t)
+{
+    return c[0] + t * (c[1] + t * (c[2] + t * c[3]));
+}
+
+#endif
