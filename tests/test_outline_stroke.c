@@ -273,25 +273,28 @@ static bool in_corner(const scene_point p[3], const scene_stroke *s, double x, d
     return in_triangle(tip, x, y);
 }
 
-/* Along the segment, `more` beyond both of its ends. */
-static bool in_segment(scene_point a, scene_point b, double half, const double more[2], double x,
+/* Along the segment from p[0] to p[1], `more` beyond both of its ends. */
+static bool in_segment(const scene_point p[2], double half, const double more[2], double x,
                        double y)
 {
+    const scene_point a = p[0], b = p[1];
     double dx = (double)(b.x - a.x), dy = (double)(b.y - a.y), length = hypot(dx, dy);
     double along = ((x - (double)a.x) * dx + (y - (double)a.y) * dy) / length;
     double across = ((x - (double)a.x) * dy - (y - (double)a.y) * dx) / length;
     return along >= -more[0] && along <= length + more[1] && fabs(across) <= half;
 }
 
-static bool in_polyline(const scene_point *p, int count, bool closed, const scene_stroke *s,
-                        double x, double y)
+/* The made path, whose verbs are lines, as a polygon of `count` corners. */
+static bool in_polyline(int count, bool closed, const scene_stroke *s, double x, double y)
 {
+    const scene_point *p = made.points;
     double half = 0.5 * (double)s->width;
     double beyond = s->cap == SCENE_CAP_SQUARE && !closed ? half : 0.0;
     int segments = closed ? count : count - 1;
     for (int i = 0; i < segments; ++i) {
         const double more[2] = {i == 0 ? beyond : 0.0, i == segments - 1 ? beyond : 0.0};
-        if (in_segment(p[i], p[(i + 1) % count], half, more, x, y)) {
+        const scene_point ends[2] = {p[i], p[(i + 1) % count]};
+        if (in_segment(ends, half, more, x, y)) {
             return true;
         }
     }
@@ -312,7 +315,7 @@ static void assert_polyline(const outline *o, int count, bool closed, const scen
         double x = i % SIDE + 0.371, y = (double)(i / SIDE) + 0.617;
         int winding = lines_winding(o->lines, o->count, x, y), inside = 0;
         for (int k = 0; k < 4; ++k) {
-            inside += in_polyline(made.points, count, closed, s, x + near[k][0], y + near[k][1]);
+            inside += in_polyline(count, closed, s, x + near[k][0], y + near[k][1]);
         }
         if (winding < 0 || (inside == 4 && winding == 0) || (inside == 0 && winding != 0)) {
             fail_msg("%g %g: inside %d of 4, winding number %d", x, y, inside, winding);

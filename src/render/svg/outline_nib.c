@@ -114,22 +114,27 @@ static bool out_of_sight(const nib *n, scene_point at)
                           y >= p->bottom + n->reach);
 }
 
-/* The points of an arc around `at` from offset `from` to offset `to`, which is at most half a turn
- * on; `sense` +1 turns like `half`. */
-static void arc(nib *n, scene_point at, scene_point from, scene_point to, float sense,
-                nib_spot *last, bool left)
+/* Around a point of the path from one offset to another, at most half a turn on. */
+typedef struct nib_arc {
+    scene_point at, from, to;
+    float sense; /* +1 turns like `half`, -1 the other way */
+    bool left;   /* on the left side, where edges go against the path */
+} nib_arc;
+
+/* The arc's points between its ends; `last` goes along. */
+static void draw_arc(nib *n, const nib_arc *a, nib_spot *last)
 {
-    const float c = n->turn_cos, s = n->turn_sin * sense;
-    float far = n->turn_sin * sense >= 0.0f ? 1.0f : -1.0f;
-    scene_point w = from;
-    uint32_t steps = out_of_sight(n, at) ? 1 : n->half_turn_steps;
+    const float c = n->turn_cos, s = n->turn_sin * a->sense;
+    const float onward = s >= 0.0f ? 1.0f : -1.0f;
+    scene_point w = a->from;
+    uint32_t steps = out_of_sight(n, a->at) ? 1 : n->half_turn_steps;
     for (uint32_t i = 1; i < steps; ++i) {
         w = (scene_point){c * w.x - s * w.y, s * w.x + c * w.y};
-        if (!(cross(w, to) * far > 0.0f)) {
+        if (!(cross(w, a->to) * onward > 0.0f)) {
             break;
         }
-        nib_spot next = spot_at(n, at, (scene_point){w.x * n->bulge, w.y * n->bulge});
-        edge(n, last, &next, left);
+        nib_spot next = spot_at(n, a->at, (scene_point){w.x * n->bulge, w.y * n->bulge});
+        edge(n, last, &next, a->left);
         *last = next;
     }
 }
@@ -146,7 +151,8 @@ static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_j
     }
     float onward = 1.0f + dot(a->t1, b->t0);
     if (style == SCENE_JOIN_ROUND) {
-        arc(n, a->p1, from, to, left ? -1.0f : 1.0f, &last, left);
+        const nib_arc arc = {a->p1, from, to, left ? -1.0f : 1.0f, left};
+        draw_arc(n, &arc, &last);
     } else if (style == SCENE_JOIN_MITER && onward > OPPOSITE &&
                n->miter_limit * n->miter_limit * onward >= 2.0f) {
         scene_point tip = {(from.x + to.x) / onward, (from.y + to.y) / onward};
@@ -198,7 +204,8 @@ static void cap(nib *n, scene_point at, scene_point out, const nib_spot *from, c
     scene_point side = negated(normal(n, out));
     nib_spot last = *from;
     if (n->cap == SCENE_CAP_ROUND) {
-        arc(n, at, side, negated(side), 1.0f, &last, false);
+        const nib_arc arc = {at, side, negated(side), 1.0f, false};
+        draw_arc(n, &arc, &last);
     } else if (n->cap == SCENE_CAP_SQUARE) {
         float half = fabsf(n->half);
         scene_point corner = {side.x + out.x * half, side.y + out.y * half};
