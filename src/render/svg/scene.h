@@ -168,11 +168,10 @@ typedef enum scene_filter_op {
     SCENE_FE_FLOOD,        /* colour */
     SCENE_FE_COLOR_MATRIX, /* values[20], whatever type it was written as */
     SCENE_FE_OFFSET,       /* values[0 .. 1]: dx, dy */
-    SCENE_FE_COMPOSITE, /* mode, of `input` with `other` (in with in2); arithmetic: values[0 .. 3]
-                         * = k1 .. k4 */
-    SCENE_FE_BLUR,      /* values[0 .. 1]: deviations in x and y */
-    SCENE_FE_BLEND,     /* mode: scene_blend; `input` lies on top of `other` (in on in2) */
-    SCENE_FE_MERGE,     /* `input`, then `other` over it: a merge of n is n - 1 of these */
+    SCENE_FE_COMPOSITE,    /* mode; arithmetic: values[0 .. 3] = k1 .. k4 */
+    SCENE_FE_BLUR,         /* values[0 .. 1]: deviations in x and y */
+    SCENE_FE_BLEND,        /* mode: scene_blend */
+    SCENE_FE_MERGE,        /* `input`, then `other` over it: a merge of n is n - 1 of these */
     SCENE_FE_COUNT
 } scene_filter_op;
 
@@ -186,7 +185,8 @@ typedef enum scene_composite {
     SCENE_COMPOSITE_COUNT
 } scene_composite;
 
-/* Inputs of a filter's parts: an earlier part's index within the filter, or one of these. */
+/* Inputs of a filter's parts (COMPOSITE and BLEND: `input` is in, `other` is in2): an earlier
+ * part's index within the filter, or one of these. */
 #define SCENE_IN_GRAPHIC UINT32_C(0xfffffffe)
 #define SCENE_IN_ALPHA   UINT32_C(0xfffffffd)
 
