@@ -32,7 +32,7 @@ if(CMOCKA_FOUND)
   endforeach()
 
   # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
-  set(kernel_rig_sources support/kernel_rig.c)
+  set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_filter.c)
   if(DP_HAVE_NVCC)
     dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
       LINK danpool dp_kernels LABELS gpu)

@@ -134,6 +134,7 @@ int kernel_rig_run(const kernel_memory *memory)
     const struct CMUnitTest tests[] = {
         {"resize_gives_the_same_bytes", kernel_rig_resize, NULL, NULL, NULL},
         {"composite_gives_the_same_bytes", kernel_rig_composite, NULL, NULL, NULL},
+        {"filters_give_the_same_bytes", kernel_rig_filter, NULL, NULL, NULL},
     };
     kernel_rig_memory = memory;
     seed = (uint32_t)time(NULL);

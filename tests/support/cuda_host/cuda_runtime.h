@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <cstring>
 
+#define CUDART_VERSION 0
+
 #define __global__
 #define __device__
 #define __host__
