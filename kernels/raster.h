@@ -77,7 +77,7 @@ typedef struct raster_line {
 #define RASTER_REF_FIRST UINT32_C(0x80000000)
 typedef struct raster_edges {
     uint32_t first_ref, ref_count, row_ref;
-    uint32_t overlaps; /* not 0: refine every row, whatever the sums say */
+    uint32_t overlaps; /* bit r: refine row r, whatever the sums say */
     /* [row of the tile]: signed height (RASTER_ONE: once around) of all lines left of the tile. */
     int32_t backdrop[RASTER_TILE];
 } raster_edges;
@@ -170,6 +170,16 @@ typedef struct raster_plan {
  */
 void raster_cpu(const raster_plan *plan, uint32_t first_row, uint32_t end_row, uint8_t *rgba,
                 size_t stride_bytes, void *scratch);
+
+/* The same, but asks now and then (every millisecond or so) whether to stop: 0 when it did. */
+typedef struct raster_rows {
+    uint32_t first, end;
+    uint8_t *rgba;
+    size_t stride_bytes;
+    int (*stop)(void *context); /* not 0: stop */
+    void *context;
+} raster_rows;
+int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scratch);
 #define RASTER_SCRATCH_BYTES ((size_t)80 << 10)
 
 #ifdef __cplusplus

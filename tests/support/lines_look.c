@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nothing here is shared with what it judges: coverage by scan lines, winding by counting.
+ */
 #include "lines_look.h"
 
 #include <math.h>

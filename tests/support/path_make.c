@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arrays of fixed size inside the maker: a test that asks for more verbs than fit is stopped.
+ */
 #include "path_make.h"
 
 #include <math.h>

@@ -8,41 +8,50 @@
  * onto a surface of its own, filtered (filter.h), and becomes a layer of the plan around it.
  *
  * A context is the memory of one thread and is kept from drawing to drawing: a warm one allocates
- * nothing.  What is needed is bounded by the limits, whatever the scene says: tall pictures are
- * drawn in bands.
+ * nothing.  What is needed is bounded by the limits, whatever the scene says.
  */
 #ifndef DP_RENDER_SVG_DRAW_H
 #define DP_RENDER_SVG_DRAW_H
 
+#include "kernels/raster.h"
 #include "render/svg/scene.h"
 
-typedef struct svg_context svg_context;
+typedef struct draw_context draw_context;
 
-typedef struct svg_limits {
-    uint32_t lines_max;     /* of one band, after curves are cut */
-    uint32_t commands_max;  /* of all tiles of one band */
-    size_t layer_bytes_max; /* surfaces of filters alive at once */
+typedef struct draw_limits {
+    uint32_t lines_max;     /* of one plan, after curves are cut */
+    size_t plan_bytes_max;  /* lists of tiles and what they point to */
+    size_t layer_bytes_max; /* surfaces of groups with filters */
     uint64_t deadline_ns;   /* on os_clock_ns(); 0: none */
-} svg_limits;
+} draw_limits;
 
-#define SVG_LIMITS_DEFAULT                                                                         \
+#define DRAW_LIMITS_DEFAULT                                                                        \
     {                                                                                              \
-        .lines_max = 1u << 20, .commands_max = 1u << 22, .layer_bytes_max = (size_t)256 << 20      \
+        .lines_max = 1u << 20, .plan_bytes_max = (size_t)256 << 20,                                \
+        .layer_bytes_max = (size_t)256 << 20                                                       \
     }
 
-/* DP_ERR_NOMEM.  One thread at a time may use a context. */
-dp_status svg_context_create(svg_context **out);
-void svg_context_destroy(svg_context *context);
-void svg_context_limits(svg_context *context, const svg_limits *limits);
-/* Gives memory beyond `keep_bytes` back; for threads that go idle. */
-void svg_context_trim(svg_context *context, size_t keep_bytes);
+/* With DRAW_LIMITS_DEFAULT.  DP_ERR_NOMEM.  One thread at a time may use a context. */
+dp_status draw_context_create(draw_context **out);
+void draw_context_destroy(draw_context *context); /* NULL is fine */
+void draw_context_limits(draw_context *context, const draw_limits *limits);
+/* Gives the memory back, but for a few kilobytes; for threads that go idle. */
+void draw_context_trim(draw_context *context);
 
 /*
  * Draws the scene stretched to width x height (1 .. RASTER_SIDE_MAX) onto transparent black; every
  * pixel is written.  `rgba` is premultiplied.  DP_ERR_INVALID (sizes), DP_ERR_TOO_LARGE (a limit),
  * DP_ERR_NOMEM, DP_ERR_TIMEOUT; the pixels are then undefined.
  */
-dp_status svg_draw(svg_context *context, const scene *s, uint32_t width, uint32_t height,
-                   uint8_t *rgba, size_t stride_bytes);
+dp_status draw_scene(draw_context *context, const scene *s, uint32_t width, uint32_t height,
+                     uint8_t *rgba, size_t stride_bytes);
+
+/*
+ * The first half alone: the plan that draw_scene() would run.  It and what it points to stay until
+ * the context's next call.  For the GPU's driver, and for threads that share the rows of one large
+ * picture: raster_cpu() only reads the plan.
+ */
+dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint32_t height,
+                    raster_plan *out);
 
 #endif

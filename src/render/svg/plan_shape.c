@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One shape of a plan: its lines to edges of tiles, its inside to whole tiles.
+ *
+ * The grid has one entry for each tile of the shape's bounds, the index of the tile's raster_edges,
+ * made when the first line touches the tile.  Until its row of tiles is gone through, `first_ref`
+ * of such edges is the head of a list of nodes, and `backdrop` holds the heights of the lines in
+ * the tile itself.
+ */
+#include "render/svg/plan.h"
+
+#include <string.h>
+
+#include "kernels/raster_math.h"
+#include "pool/os.h"
+
+#define TILE_ONE   (RASTER_TILE * RASTER_ONE)
+#define TILE_SHIFT (RASTER_TILE_SHIFT + RASTER_SHIFT)
+
+/* Set in a grid's entry when the backdrop on the tile's right goes around more than once. */
+#define GRID_WIDE  UINT32_C(0x80000000)
+#define GRID_EMPTY UINT32_C(0x7fffffff)
+
+/* Bounds of the shape in tiles: columns and rows first .. last. */
+typedef struct shape {
+    plan *p;
+    const raster_command *command;
+    uint32_t first_line;
+    int32_t x0, y0, x1, y1;
+    int32_t columns;
+    bool wide;
+} shape;
+
+/* The edges of a tile within the grid, made if need be; NULL: the plan has failed. */
+static raster_edges *edges_of(shape *s, int32_t x, int32_t y)
+{
+    plan *p = s->p;
+    uint32_t *slot = &p->grid[(y - s->y0) * s->columns + (x - s->x0)];
+
+    if (*slot == GRID_EMPTY) {
+        if (p->edges_count == p->edges_capacity &&
+            !plan_grow(p, (void **)&p->edges, &p->edges_capacity, (uint64_t)p->edges_count + 1,
+                       sizeof(*p->edges))) {
+            return NULL;
+        }
+        *slot = p->edges_count++;
+        p->edges[*slot] = (raster_edges){.first_ref = RASTER_NONE};
+    }
+    return &p->edges[*slot];
+}
+
+/* Enters a line into the list of one tile. */
+static raster_edges *enter(shape *s, int32_t x, int32_t y, uint32_t ref)
+{
+    plan *p = s->p;
+    raster_edges *edges = edges_of(s, x, y);
+
+    if (edges == NULL || (p->node_count == p->node_capacity &&
+                          !plan_grow(p, (void **)&p->nodes, &p->node_capacity,
+                                     (uint64_t)p->node_count + 1, sizeof(*p->nodes)))) {
+        return NULL;
+    }
+    p->nodes[p->node_count] = (plan_node){.ref = ref, .next = edges->first_ref};
+    edges->first_ref = p->node_count++;
+    edges->ref_count++;
+    return edges;
+}
+
+/* Adds the heights of an edge between ya and yb, all in one row of tiles, to its one tile. */
+static void add_heights(raster_edges *edges, const raster_edge *e, int32_t ya, int32_t yb)
+{
+    const int32_t first = ya >> RASTER_SHIFT;
+    const int32_t last = (yb - 1) >> RASTER_SHIFT;
+
+    if (first == last) {
+        edges->backdrop[first & (RASTER_TILE - 1)] += e->sign * (yb - ya);
+        return;
+    }
+    edges->backdrop[first & (RASTER_TILE - 1)] += e->sign * ((first + 1) * RASTER_ONE - ya);
+    for (int32_t row = first + 1; row < last; row++) {
+        edges->backdrop[row & (RASTER_TILE - 1)] += e->sign * RASTER_ONE;
+    }
+    edges->backdrop[last & (RASTER_TILE - 1)] += e->sign * (yb - last * RASTER_ONE);
+}
+
+/* The same for an edge that lies in the tiles first .. last of the row: row by row, part by part.
+ */
+static void spread_heights(shape *s, const raster_edge *e, int32_t y, int32_t first, int32_t last)
+{
+    plan *p = s->p;
+    const uint32_t *slots = &p->grid[(y - s->y0) * s->columns];
+    const int32_t ya = e->y0 > y * TILE_ONE ? e->y0 : y * TILE_ONE;
+    const int32_t yb = e->y1 < (y + 1) * TILE_ONE ? e->y1 : (y + 1) * TILE_ONE;
+
+    for (int32_t row = ya >> RASTER_SHIFT; row <= (yb - 1) >> RASTER_SHIFT; row++) {
+        const raster_piece piece = raster_piece_of(e, row * RASTER_ONE);
+        int32_t below = 0;
+        for (int32_t x = first; x <= last; x++) {
+            const int32_t to = raster_piece_height(&piece, (x + 1) * TILE_ONE);
+            p->edges[slots[x - s->x0]].backdrop[row & (RASTER_TILE - 1)] += e->sign * (to - below);
+            below = to;
+        }
+    }
+}
+
+/* Enters a line into every tile that it touches. */
+static void enter_line(shape *s, uint32_t line)
+{
+    const raster_edge e = raster_edge_of(s->p->lines.lines[line], 0);
+    const int32_t top = e.y0 >> TILE_SHIFT;
+    const int32_t bottom = (e.y1 - 1) >> TILE_SHIFT;
+    const int32_t row_first = top > s->y0 ? top : s->y0;
+    const int32_t row_last = bottom < s->y1 ? bottom : s->y1;
+
+    for (int32_t y = row_first; y <= row_last; y++) {
+        const int32_t ya = y == top ? e.y0 : y * TILE_ONE;
+        const int32_t yb = y == bottom ? e.y1 : (y + 1) * TILE_ONE;
+        const int32_t xa = raster_edge_x(&e, ya) >> TILE_SHIFT;
+        const int32_t xb = raster_edge_x(&e, yb) >> TILE_SHIFT;
+        const int32_t first = xa < xb ? xa : xb;
+        int32_t last = xa < xb ? xb : xa;
+        const bool one = first == last;
+        raster_edges *edges = NULL;
+
+        last = last < s->x1 ? last : s->x1;
+        for (int32_t x = first; x <= last; x++) {
+            edges = enter(s, x, y, line | (x == first ? RASTER_REF_FIRST : 0u));
+            if (edges == NULL) {
+                return;
+            }
+        }
+        if (one && edges != NULL) {
+            add_heights(edges, &e, ya, yb);
+        } else if (!one) {
+            spread_heights(s, &e, y, first, last);
+        }
+    }
+}
+
+/* Bounds of the shape's lines, cut to what can be seen; false: nothing. */
+static bool measure(shape *s)
+{
+    const plan *p = s->p;
+    int32_t x0 = INT32_MAX;
+    int32_t x1 = 0;
+    int32_t y0 = INT32_MAX;
+    int32_t y1 = 0;
+
+    for (uint32_t i = s->first_line; i < p->lines.count; i++) {
+        const raster_line l = p->lines.lines[i];
+        const int32_t left = l.x0 < l.x1 ? l.x0 : l.x1;
+        const int32_t right = l.x0 < l.x1 ? l.x1 : l.x0;
+        const int32_t top = l.y0 < l.y1 ? l.y0 : l.y1;
+        const int32_t bottom = l.y0 < l.y1 ? l.y1 : l.y0;
+        x0 = left < x0 ? left : x0;
+        x1 = right > x1 ? right : x1;
+        y0 = top < y0 ? top : y0;
+        y1 = bottom > y1 ? bottom : y1;
+    }
+    const plan_region seen = p->region;
+    if (y1 <= y0 || seen.x1 <= seen.x0 || seen.y1 <= seen.y0) {
+        return false;
+    }
+    s->x0 = x0 >> TILE_SHIFT;
+    s->x1 = x1 >> TILE_SHIFT;
+    s->y0 = y0 >> TILE_SHIFT;
+    s->y1 = (y1 - 1) >> TILE_SHIFT;
+    s->x1 = s->x1 < (int32_t)seen.x1 ? s->x1 : (int32_t)seen.x1 - 1;
+    s->y0 = s->y0 > (int32_t)seen.y0 ? s->y0 : (int32_t)seen.y0;
+    s->y1 = s->y1 < (int32_t)seen.y1 ? s->y1 : (int32_t)seen.y1 - 1;
+    s->columns = s->x1 - s->x0 + 1;
+    return s->x0 <= s->x1 && s->y0 <= s->y1;
+}
+
+typedef enum cover { COVER_NOTHING, COVER_ROWS, COVER_ALL } cover;
+
+/* What a tile without lines shows of a backdrop; rows below the canvas do not matter. */
+static cover cover_of(const int32_t backdrop[RASTER_TILE], uint32_t rule, uint32_t rows)
+{
+    uint32_t full = 0;
+    uint32_t empty = 0;
+
+    for (uint32_t i = 0; i < rows; i++) {
+        const int32_t area = raster_area(backdrop[i] * (2 * RASTER_ONE), rule);
+        full += area == RASTER_FULL;
+        empty += area == 0;
+    }
+    return full == rows ? COVER_ALL : (empty == rows ? COVER_NOTHING : COVER_ROWS);
+}
+
+static bool goes_around_twice(const int32_t backdrop[RASTER_TILE])
+{
+    uint32_t wide = 0;
+
+    for (uint32_t i = 0; i < RASTER_TILE; i++) {
+        wide |= backdrop[i] > RASTER_ONE || backdrop[i] < -RASTER_ONE;
+    }
+    return wide != 0;
+}
+
+/* Turns a tile's list into refs and its heights into its backdrop; `running` moves on past it. */
+static bool settle(plan *p, uint32_t index, uint32_t row_ref, int32_t running[RASTER_TILE])
+{
+    raster_edges *edges = &p->edges[index];
+    const uint32_t first = p->ref_count;
+
+    if ((uint64_t)first + edges->ref_count > p->ref_capacity &&
+        !plan_grow(p, (void **)&p->refs, &p->ref_capacity, (uint64_t)first + edges->ref_count,
+                   sizeof(*p->refs))) {
+        return false;
+    }
+    uint32_t *refs = p->refs + first;
+    for (uint32_t i = edges->first_ref; i != RASTER_NONE; i = p->nodes[i].next) {
+        *refs++ = p->nodes[i].ref;
+    }
+    p->ref_count += edges->ref_count;
+    edges->first_ref = first;
+    edges->row_ref = row_ref;
+    for (uint32_t i = 0; i < RASTER_TILE; i++) {
+        const int32_t height = edges->backdrop[i];
+        edges->backdrop[i] = running[i];
+        running[i] += height;
+    }
+    return true;
+}
+
+/* Edges without lines, for a run of tiles that are full in some rows. */
+static uint32_t bare_edges(plan *p, uint32_t row_ref, const int32_t running[RASTER_TILE])
+{
+    if (p->edges_count == p->edges_capacity &&
+        !plan_grow(p, (void **)&p->edges, &p->edges_capacity, (uint64_t)p->edges_count + 1,
+                   sizeof(*p->edges))) {
+        return RASTER_NONE;
+    }
+    raster_edges *edges = &p->edges[p->edges_count];
+    *edges = (raster_edges){.first_ref = p->ref_count, .row_ref = row_ref};
+    memcpy(edges->backdrop, running, sizeof(edges->backdrop));
+    return p->edges_count++;
+}
+
+/* Goes along one row of tiles. */
+static void emit_row(shape *s, int32_t y)
+{
+    plan *p = s->p;
+    const uint32_t row_ref = p->ref_count;
+    const uint32_t rest = p->height - (uint32_t)y * RASTER_TILE;
+    const uint32_t rows = rest < RASTER_TILE ? rest : RASTER_TILE;
+    uint32_t *slots = &p->grid[(y - s->y0) * s->columns];
+    raster_command command = *s->command;
+    int32_t running[RASTER_TILE] = {0};
+    cover state = COVER_NOTHING;
+    uint32_t bare = RASTER_NONE;
+    bool wide = false;
+
+    for (int32_t x = s->x0; x < (int32_t)p->region.x1 && p->status == DP_OK; x++) {
+        uint32_t edges = x <= s->x1 ? slots[x - s->x0] : GRID_EMPTY;
+        const bool lines = edges != GRID_EMPTY;
+        if (lines) {
+            if (!settle(p, edges, row_ref, running)) {
+                return;
+            }
+            state = cover_of(running, s->command->mode, rows);
+            wide = goes_around_twice(running);
+            bare = RASTER_NONE;
+        } else if (state == COVER_ALL) {
+            edges = RASTER_NONE;
+        } else if (state == COVER_ROWS) {
+            bare = bare == RASTER_NONE ? bare_edges(p, row_ref, running) : bare;
+            edges = bare;
+        } else if (x > s->x1) {
+            break;
+        } else {
+            continue;
+        }
+        if (x <= s->x1) {
+            slots[x - s->x0] =
+                (edges == RASTER_NONE ? GRID_EMPTY : edges) | (wide ? GRID_WIDE : 0u);
+            s->wide = s->wide || wide;
+        }
+        if (x >= (int32_t)p->region.x0) {
+            command.edges = edges;
+            plan_emit(p, (uint32_t)y * p->columns + (uint32_t)x, &command);
+        }
+    }
+}
+
+/*
+ * A side that is drawn twice along a tile's border shows in the tile beyond as a row of at most
+ * one, and only the tile on this side can tell: it asks its neighbours to look closer.
+ */
+static void warn_neighbours(const shape *s)
+{
+    const plan *p = s->p;
+    const int32_t count = s->columns * (s->y1 - s->y0 + 1);
+
+    for (int32_t i = 0; i < count; i++) {
+        if ((p->grid[i] & GRID_WIDE) == 0) {
+            continue;
+        }
+        if (i >= s->columns && (p->grid[i - s->columns] & GRID_EMPTY) != GRID_EMPTY) {
+            p->edges[p->grid[i - s->columns] & GRID_EMPTY].overlaps |= 1u << (RASTER_TILE - 1);
+        }
+        if (i + s->columns < count && (p->grid[i + s->columns] & GRID_EMPTY) != GRID_EMPTY) {
+            p->edges[p->grid[i + s->columns] & GRID_EMPTY].overlaps |= 1u;
+        }
+    }
+}
+
+void plan_shape(plan *p, uint32_t first_line, const raster_command *command)
+{
+    shape s = {.p = p, .command = command, .first_line = first_line};
+
+    if (p->status != DP_OK || !measure(&s)) {
+        return;
+    }
+    const uint32_t tiles = (uint32_t)(s.columns * (s.y1 - s.y0 + 1));
+    if (!plan_grow(p, (void **)&p->grid, &p->grid_capacity, tiles, sizeof(*p->grid))) {
+        return;
+    }
+    for (uint32_t i = 0; i < tiles; i++) {
+        p->grid[i] = GRID_EMPTY;
+    }
+    p->node_count = 0;
+    for (uint32_t i = first_line; i < p->lines.count && p->status == DP_OK; i++) {
+        enter_line(&s, i);
+    }
+    for (int32_t y = s.y0; y <= s.y1 && p->status == DP_OK; y++) {
+        emit_row(&s, y);
+    }
+    if (s.wide && command->mode == RASTER_NON_ZERO && p->status == DP_OK) {
+        warn_neighbours(&s);
+    }
+}
