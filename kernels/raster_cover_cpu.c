@@ -10,10 +10,8 @@
 
 #include <string.h>
 
-#define FINE_STRIDE (RASTER_FINE_COLUMNS + 8)
-
 _Static_assert(RASTER_CELLS >= RASTER_TILE * RASTER_CELLS_STRIDE, "the tile's cells fit");
-_Static_assert(RASTER_CELLS >= RASTER_FINE * FINE_STRIDE, "a fine row's cells fit");
+_Static_assert(RASTER_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1), "a fine row's cells fit");
 
 /* Rows of the tile that the lines or the backdrop touch. */
 static raster_span touched(const raster_cover_job *job)
@@ -74,6 +72,32 @@ static void to_bytes(const int32_t *sums, uint32_t rule, uint8_t *coverage, uint
     }
 }
 
+/*
+ * A pixel row's fine cells, column by column, to its coverage.  All rows of cells go along side by
+ * side.
+ */
+RASTER_VECTOR
+static void sum_fine(const int32_t *cells, uint8_t *coverage)
+{
+    int32_t runs[RASTER_FINE] = {0};
+
+    for (int32_t x = 0; x < RASTER_TILE; x++) {
+        int32_t areas[RASTER_FINE] = {0};
+        uint32_t all = 0;
+        for (int32_t column = 0; column < RASTER_FINE; column++) {
+            for (int32_t i = 0; i < RASTER_FINE; i++) {
+                runs[i] += cells[i];
+                areas[i] += raster_area(runs[i], RASTER_NON_ZERO);
+            }
+            cells += RASTER_FINE;
+        }
+        for (int32_t i = 0; i < RASTER_FINE; i++) {
+            all += (uint32_t)areas[i];
+        }
+        coverage[x] = (uint8_t)raster_coverage_fine(all);
+    }
+}
+
 /* One pixel row in fine cells: all lines of this tile and left of it, each clamped cell by cell. */
 static void refine_row(const raster_cover_job *job, int32_t row, uint8_t *coverage, int32_t *cells)
 {
@@ -82,29 +106,19 @@ static void refine_row(const raster_cover_job *job, int32_t row, uint8_t *covera
                               .y = (job->y + row) * RASTER_FINE,
                               .columns = RASTER_FINE_COLUMNS,
                               .rows = RASTER_FINE,
-                              .stride = FINE_STRIDE,
+                              .column_step = RASTER_FINE,
+                              .row_step = 1,
                               .left = 1};
     const uint32_t end = job->edges->first_ref + job->edges->ref_count;
-    uint32_t areas[RASTER_TILE] = {0};
 
-    memset(cells, 0, sizeof(*cells) * RASTER_FINE * FINE_STRIDE);
+    memset(cells, 0, sizeof(*cells) * RASTER_FINE * (RASTER_FINE_COLUMNS + 1));
     for (uint32_t i = job->edges->row_ref; i < end; i++) {
         const uint32_t ref = job->plan->refs[i];
         if ((ref & RASTER_REF_FIRST) != 0) {
             raster_line_add(&grid, job->plan->lines[ref & ~RASTER_REF_FIRST], RASTER_FINE_SHIFT);
         }
     }
-    for (int32_t y = 0; y < RASTER_FINE; y++) {
-        const int32_t *cell = cells + y * FINE_STRIDE;
-        int32_t run = 0;
-        for (int32_t x = 0; x < RASTER_FINE_COLUMNS; x++) {
-            run += cell[x];
-            areas[x >> RASTER_FINE_SHIFT] += (uint32_t)raster_area(run, RASTER_NON_ZERO);
-        }
-    }
-    for (int32_t x = 0; x < RASTER_TILE; x++) {
-        coverage[x] = (uint8_t)raster_coverage_fine(areas[x]);
-    }
+    sum_fine(cells, coverage);
 }
 
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
@@ -116,7 +130,8 @@ raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t
                               .y = job->y,
                               .columns = RASTER_TILE,
                               .rows = RASTER_TILE,
-                              .stride = RASTER_CELLS_STRIDE};
+                              .column_step = 1,
+                              .row_step = RASTER_CELLS_STRIDE};
     int32_t sums[RASTER_TILE_PIXELS];
     uint32_t overlaps = edges->overlaps;
 

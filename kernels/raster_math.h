@@ -34,7 +34,7 @@
 /* Sums may stray that far before a row counts as overlapping itself: 1/32, less than 8/255. */
 #define RASTER_SLACK (RASTER_FULL / 32)
 /* Cells to a pixel's side where a shape overlaps itself. */
-#define RASTER_FINE_SHIFT   3
+#define RASTER_FINE_SHIFT   4
 #define RASTER_FINE         (1 << RASTER_FINE_SHIFT)
 #define RASTER_FINE_COLUMNS (RASTER_TILE * RASTER_FINE)
 
@@ -43,11 +43,14 @@
 #define RASTER_ADD(cell, value) (*(cell) += (value))
 #endif
 
-/* Cells from (x, y), counted in cells; rows of `stride` numbers, at least columns + 1. */
+/*
+ * Cells from (x, y), counted in cells.  There is a column more than `columns`.  Cell (column, row)
+ * is cells[column * column_step + row * row_step].
+ */
 typedef struct raster_grid {
     int32_t *cells;
     int32_t x, y, columns, rows;
-    int32_t stride;
+    int32_t column_step, row_step;
     int32_t left; /* 1: what lies left of the grid counts too; 0: it is in a backdrop */
 } raster_grid;
 
@@ -140,10 +143,10 @@ DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_pie
         const int32_t b = column == last ? p->right - origin : RASTER_ONE;
         const int32_t height = sign * (to - below);
         const int32_t next = height * (a + b);
-        int32_t *cell = row + (column - g->x);
+        int32_t *cell = row + (column - g->x) * g->column_step;
 
         RASTER_ADD(cell, height * (2 * RASTER_ONE) - next);
-        RASTER_ADD(cell + 1, next);
+        RASTER_ADD(cell + g->column_step, next);
         below = to;
     }
 }
@@ -159,7 +162,7 @@ DP_FN void raster_line_add(const raster_grid *g, raster_line line, int32_t scale
 
     for (int32_t y = begin; y < end; y++) {
         const raster_piece p = raster_piece_of(&e, y * RASTER_ONE);
-        raster_piece_add(g, g->cells + (y - g->y) * g->stride, &p, e.sign);
+        raster_piece_add(g, g->cells + (y - g->y) * g->row_step, &p, e.sign);
     }
 }
 
@@ -183,9 +186,9 @@ DP_FN uint32_t raster_coverage(int32_t area)
 /* The sum of the areas of a pixel's RASTER_FINE x RASTER_FINE cells as a byte. */
 DP_FN uint32_t raster_coverage_fine(uint32_t areas)
 {
-    const uint32_t full = (uint32_t)RASTER_FULL << (2 * RASTER_FINE_SHIFT);
+    const uint32_t cells = 1u << (2 * RASTER_FINE_SHIFT);
 
-    return (areas * 255u + full / 2) / full;
+    return raster_coverage((int32_t)((areas + cells / 2) / cells));
 }
 
 /*

@@ -43,7 +43,7 @@ typedef struct raster_cover_job {
 } raster_cover_job;
 
 #define RASTER_CELLS_STRIDE (RASTER_TILE + 8)
-#define RASTER_CELLS        2048
+#define RASTER_CELLS        4224
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells);
 
 /* a = a x b */

@@ -102,16 +102,16 @@ static int out_of_time(void *limits)
 }
 
 /* Runs a plan into pixels, a row of tiles after the other. */
-static dp_status run_plan(draw_context *context, const raster_plan *plan, uint8_t *rgba,
+static dp_status run_plan(draw_context *context, const raster_plan *tiles, uint8_t *rgba,
                           size_t stride_bytes)
 {
-    const raster_rows job = {.end = plan->rows,
+    const raster_rows job = {.end = tiles->rows,
                              .rgba = rgba,
                              .stride_bytes = stride_bytes,
                              .stop = context->limits.deadline_ns != 0 ? out_of_time : NULL,
                              .context = &context->limits};
 
-    return raster_cpu_until(plan, &job, context->raster) != 0 ? DP_OK : DP_ERR_TIMEOUT;
+    return raster_cpu_until(tiles, &job, context->raster) != 0 ? DP_OK : DP_ERR_TIMEOUT;
 }
 
 /* Room for one more layer. */
@@ -264,10 +264,10 @@ static dp_status draw_layers(const drawing *d)
         draw_layer *l = &context->layers[i];
         const size_t stride_bytes = (size_t)(l->surface.at.x1 - l->surface.at.x0) * 4;
         const scene_filter *filter = &d->s->filters[d->s->commands[l->begin].filter];
-        raster_plan plan;
-        dp_status status = make_plan(d, i, l->surface.at, &plan);
+        raster_plan tiles;
+        dp_status status = make_plan(d, i, l->surface.at, &tiles);
         if (status == DP_OK) {
-            status = run_plan(context, &plan, l->surface.pixels, stride_bytes);
+            status = run_plan(context, &tiles, l->surface.pixels, stride_bytes);
         }
         if (status == DP_OK) {
             status = filter_run(&context->filter, d->s, filter, &l->matrix, &l->surface);
@@ -311,8 +311,8 @@ dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint3
 dp_status draw_scene(draw_context *context, const scene *s, uint32_t width, uint32_t height,
                      uint8_t *rgba, size_t stride_bytes)
 {
-    raster_plan plan;
-    const dp_status status = draw_plan(context, s, width, height, &plan);
+    raster_plan tiles;
+    const dp_status status = draw_plan(context, s, width, height, &tiles);
 
-    return status == DP_OK ? run_plan(context, &plan, rgba, stride_bytes) : status;
+    return status == DP_OK ? run_plan(context, &tiles, rgba, stride_bytes) : status;
 }

@@ -80,6 +80,20 @@ template <typename T> inline T atomicOr(T *address, T value)
     return before;
 }
 
+template <typename T> inline T atomicMin(T *address, T value)
+{
+    const T before = *address;
+    *address = value < before ? value : before;
+    return before;
+}
+
+template <typename T> inline T atomicMax(T *address, T value)
+{
+    const T before = *address;
+    *address = value > before ? value : before;
+    return before;
+}
+
 template <typename T> inline T __ldg(const T *address)
 {
     return *address;
@@ -169,6 +183,7 @@ template <typename Body> void cuda_host_threads(dim3 grid, dim3 block, const Bod
     ((void)(stream), cuda_host_blocks((grid), (block), [&] { kernel(__VA_ARGS__); }))
 
 #define CUDA_PHASE           for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+#define CUDA_THREADS         CUDA_PHASE
 #define CUDA_OWN(type, name) type name[CUDA_BLOCK_MAX]
 #define CUDA_MINE(name)      name[threadIdx.x]
 
