@@ -59,6 +59,7 @@ void plan_begin(plan *p, uint32_t width, uint32_t height)
     p->gradient_count = p->ramp_count = p->layer_count = p->known_ramp_count = 0;
     p->region = (plan_region){.x1 = p->columns, .y1 = p->rows};
     p->depth = p->depth_max = p->collecting = 0;
+    p->pieces = false;
 
     const uint32_t tiles = p->columns * p->rows;
     if (!plan_grow(p, (void **)&p->tiles, &p->tile_capacity, tiles, sizeof(*p->tiles))) {

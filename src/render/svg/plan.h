@@ -110,6 +110,8 @@ typedef struct plan {
     uint32_t layer_capacity, known_ramp_capacity;
 
     plan_region region; /* what can be seen */
+    bool pieces;        /* of plan_shape(): a stroke, made of pieces; a fill that overlaps itself is
+                           looked at closely everywhere, a stroke only where it does */
     uint32_t depth, depth_max;
     uint32_t collecting;                     /* levels of kind PLAN_CLIP_SHAPES */
     plan_level levels[RASTER_DEPTH_MAX + 1]; /* [0] is not used: levels count from 1 */

@@ -80,6 +80,7 @@ static void paint_path(walk *w, const scene_command *c)
         p->status = status;
         return;
     }
+    p->pieces = stroke != NULL;
     plan_shape(p, first, &command);
 }
 

@@ -145,9 +145,11 @@ static bool measure(shape *s)
     int32_t x1 = 0;
     int32_t y0 = INT32_MAX;
     int32_t y1 = 0;
+    int64_t area = 0; /* signed, twice */
 
     for (uint32_t i = s->first_line; i < p->lines.count; i++) {
         const raster_line l = p->lines.lines[i];
+        area += (int64_t)(l.x0 + l.x1) * (l.y1 - l.y0);
         const int32_t left = l.x0 < l.x1 ? l.x0 : l.x1;
         const int32_t right = l.x0 < l.x1 ? l.x1 : l.x0;
         const int32_t top = l.y0 < l.y1 ? l.y0 : l.y1;
@@ -157,6 +159,9 @@ static bool measure(shape *s)
         y0 = top < y0 ? top : y0;
         y1 = bottom > y1 ? bottom : y1;
     }
+    /* More area than its bounds have room for: it covers something twice. */
+    area = area < 0 ? -area : area;
+    s->wide = x1 > x0 && y1 > y0 && area > 2 * (int64_t)(x1 - x0) * (y1 - y0);
     const plan_region seen = p->region;
     if (y1 <= y0 || seen.x1 <= seen.x0 || seen.y1 <= seen.y0) {
         return false;
@@ -174,7 +179,11 @@ static bool measure(shape *s)
 
 typedef enum cover { COVER_NOTHING, COVER_ROWS, COVER_ALL } cover;
 
-/* What a tile without lines shows of a backdrop; rows below the canvas do not matter. */
+/*
+ * What a tile without lines shows of a backdrop; rows below the canvas do not matter.  By the
+ * non-zero rule it is full only where all rows are alike: half of a row, drawn twice, looks like a
+ * whole one.
+ */
 static cover cover_of(const int32_t backdrop[RASTER_TILE], uint32_t rule, uint32_t rows)
 {
     uint32_t full = 0;
@@ -182,7 +191,7 @@ static cover cover_of(const int32_t backdrop[RASTER_TILE], uint32_t rule, uint32
 
     for (uint32_t i = 0; i < rows; i++) {
         const int32_t area = raster_area(backdrop[i] * (2 * RASTER_ONE), rule);
-        full += area == RASTER_FULL;
+        full += area == RASTER_FULL && (rule == RASTER_EVEN_ODD || backdrop[i] == backdrop[0]);
         empty += area == 0;
     }
     return full == rows ? COVER_ALL : (empty == rows ? COVER_NOTHING : COVER_ROWS);
@@ -250,7 +259,8 @@ static void emit_row(shape *s, int32_t y)
     int32_t running[RASTER_TILE] = {0};
     cover state = COVER_NOTHING;
     uint32_t bare = RASTER_NONE;
-    bool wide = false;
+    bool wide = false;   /* behind this tile, */
+    bool beside = false; /* before it */
 
     for (int32_t x = s->x0; x < (int32_t)p->region.x1 && p->status == DP_OK; x++) {
         uint32_t edges = x <= s->x1 ? slots[x - s->x0] : GRID_EMPTY;
@@ -260,6 +270,7 @@ static void emit_row(shape *s, int32_t y)
                 return;
             }
             state = cover_of(running, s->command->mode, rows);
+            beside = wide;
             wide = goes_around_twice(running);
             bare = RASTER_NONE;
         } else if (state == COVER_ALL) {
@@ -274,8 +285,9 @@ static void emit_row(shape *s, int32_t y)
         }
         if (x <= s->x1) {
             slots[x - s->x0] =
-                (edges == RASTER_NONE ? GRID_EMPTY : edges) | (wide ? GRID_WIDE : 0u);
+                (edges == RASTER_NONE ? GRID_EMPTY : edges) | (wide || beside ? GRID_WIDE : 0u);
             s->wide = s->wide || wide;
+            beside = wide;
         }
         if (x >= (int32_t)p->region.x0) {
             command.edges = edges;
@@ -285,8 +297,9 @@ static void emit_row(shape *s, int32_t y)
 }
 
 /*
- * A side that is drawn twice along a tile's border shows in the tile beyond as a row of at most
- * one, and only the tile on this side can tell: it asks its neighbours to look closer.
+ * Pieces of a stroke overlap where they meet, and nowhere else need anybody look closer.  But a
+ * side that is drawn twice along a tile's border shows in the tile beyond as a row of at most one,
+ * and only the tile on this side can tell: it asks its neighbours to look closer.
  */
 static void warn_neighbours(const shape *s)
 {
@@ -320,6 +333,7 @@ void plan_shape(plan *p, uint32_t first_line, const raster_command *command)
     for (uint32_t i = 0; i < tiles; i++) {
         p->grid[i] = GRID_EMPTY;
     }
+    const uint32_t first_edges = p->edges_count;
     p->node_count = 0;
     for (uint32_t i = first_line; i < p->lines.count && p->status == DP_OK; i++) {
         enter_line(&s, i);
@@ -327,7 +341,14 @@ void plan_shape(plan *p, uint32_t first_line, const raster_command *command)
     for (int32_t y = s.y0; y <= s.y1 && p->status == DP_OK; y++) {
         emit_row(&s, y);
     }
-    if (s.wide && command->mode == RASTER_NON_ZERO && p->status == DP_OK) {
+    if (!s.wide || command->mode != RASTER_NON_ZERO || p->status != DP_OK) {
+        return;
+    }
+    if (p->pieces) {
         warn_neighbours(&s);
+        return;
+    }
+    for (uint32_t i = first_edges; i < p->edges_count; i++) {
+        p->edges[i].overlaps = (1u << RASTER_TILE) - 1;
     }
 }
