@@ -23,7 +23,8 @@
  *     COLOUR      P = colour over P, by coverage x K
  *     GRADIENT    the same with the gradient's colour at the pixel's centre
  *     CLIP_BEGIN  new level: U = 0, K = 255
- *     CLIP_SHAPE  c = coverage x K; U = c + U x (255 - c)
+ *     CLIP_SHAPE  c = coverage x K; U = c + U x (255 - c), of the innermost level that has had its
+ *                 CLIP_BEGIN but not yet its CLIP_READY: a clip's shape can have a clip of its own
  *     CLIP_READY  K = U x (K outside)
  *     CLIP_END    end of level: K = K outside
  *     GROUP_BEGIN new level: push a clear P, K = 255

@@ -17,6 +17,7 @@
 typedef struct level {
     uint8_t outer[RASTER_TILE_PIXELS]; /* K outside, where `clipped` */
     uint8_t extra[RASTER_TILE_PIXELS]; /* U, then K; or M */
+    uint32_t collecting;               /* as it was outside */
     bool clipped;
 } level;
 
@@ -28,9 +29,10 @@ typedef struct machine {
     uint8_t coverage[RASTER_TILE_PIXELS];
     int32_t cells[RASTER_CELLS];
     const raster_plan *plan;
-    raster_pixels *top; /* of P */
-    uint32_t depth;     /* levels open */
-    int32_t x, y;       /* the tile's upper left pixel */
+    raster_pixels *top;  /* of P */
+    uint32_t depth;      /* levels open */
+    uint32_t collecting; /* the level whose U takes a clip's shapes */
+    int32_t x, y;        /* the tile's upper left pixel */
     const raster_rows *job;
     uint32_t work; /* since it was last asked whether to stop; about 50 ns each */
     bool stopped;
@@ -106,7 +108,7 @@ static void push_pixels(machine *m)
 
 static void clip_shape(machine *m, const raster_command *command)
 {
-    level *l = &m->levels[m->depth - 1];
+    level *l = &m->levels[m->collecting];
     raster_span rows;
     const uint8_t *coverage = cover(m, command, &rows);
 
@@ -117,10 +119,20 @@ static void clip_shape(machine *m, const raster_command *command)
     }
 }
 
+static void clip_begin(machine *m)
+{
+    level *l = enter(m);
+
+    memset(l->extra, 0, sizeof(l->extra));
+    l->collecting = m->collecting;
+    m->collecting = m->depth - 1;
+}
+
 static void clip_ready(machine *m)
 {
     const level *l = &m->levels[m->depth - 1];
 
+    m->collecting = l->collecting;
     memcpy(m->clip, l->extra, sizeof(m->clip));
     if (l->clipped) {
         raster_multiply(m->clip, l->outer, whole);
@@ -164,7 +176,7 @@ static void run_level_command(machine *m, const raster_command *command)
 {
     switch (command->op) {
     case RASTER_CLIP_BEGIN:
-        memset(enter(m)->extra, 0, RASTER_TILE_PIXELS);
+        clip_begin(m);
         return;
     case RASTER_CLIP_READY:
         clip_ready(m);
@@ -247,6 +259,7 @@ static void run_tile(machine *m, const raster_tile *tile)
 
     m->top = m->pixels;
     m->depth = 0;
+    m->collecting = 0;
     m->clipped = false;
     if (command->op != RASTER_COLOUR || command->edges != RASTER_NONE || command->opaque == 0) {
         memset(m->top, 0, sizeof(*m->top));

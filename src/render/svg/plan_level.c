@@ -303,3 +303,30 @@ void plan_mask_end(plan *p)
         end_level(p, RASTER_MASK_READY, &end);
     }
 }
+
+void plan_picture(plan *p, const raster_layer *picture, uint32_t blend, uint32_t opacity)
+{
+    const int32_t side = RASTER_TILE;
+    const raster_command command = {.op = RASTER_LAYER,
+                                    .mode = (uint8_t)blend,
+                                    .opacity = (uint8_t)opacity,
+                                    .edges = RASTER_NONE,
+                                    .value = p->layer_count};
+
+    if (!plan_grow(p, (void **)&p->layers, &p->layer_capacity, (uint64_t)p->layer_count + 1,
+                   sizeof(*p->layers))) {
+        return;
+    }
+    p->layers[p->layer_count++] = *picture;
+    for (uint32_t y = p->region.y0; y < p->region.y1; y++) {
+        for (uint32_t x = p->region.x0; x < p->region.x1; x++) {
+            const int32_t left = (int32_t)x * side;
+            const int32_t above = (int32_t)y * side;
+            if (left + side > picture->x && above + side > picture->y &&
+                left < picture->x + (int32_t)picture->width &&
+                above < picture->y + (int32_t)picture->height) {
+                plan_emit(p, y * p->columns + x, &command);
+            }
+        }
+    }
+}

@@ -20,14 +20,17 @@
 /* Set in a grid's entry when the backdrop on the tile's right goes around more than once. */
 #define GRID_WIDE  UINT32_C(0x80000000)
 #define GRID_EMPTY UINT32_C(0x7fffffff)
+/* Of a node: the line is on the tile's right border. */
+#define NODE_BORDER UINT32_C(0x40000000)
 
-/* Bounds of the shape in tiles: columns and rows first .. last. */
+/* Bounds of the shape in tiles: columns and rows first .. last; column -1 is left of the canvas. */
 typedef struct shape {
     plan *p;
     const raster_command *command;
     uint32_t first_line;
     int32_t x0, y0, x1, y1;
     int32_t columns;
+    int32_t right; /* of what can be seen, 1/256 pixel */
     bool wide;
 } shape;
 
@@ -62,7 +65,12 @@ static raster_edges *enter(shape *s, int32_t x, int32_t y, uint32_t ref)
     }
     p->nodes[p->node_count] = (plan_node){.ref = ref, .next = edges->first_ref};
     edges->first_ref = p->node_count++;
-    edges->ref_count++;
+    /* Until the row is gone through, row_ref counts lines on the border. */
+    if ((ref & NODE_BORDER) != 0) {
+        edges->row_ref++;
+    } else {
+        edges->ref_count++;
+    }
     return edges;
 }
 
@@ -103,10 +111,34 @@ static void spread_heights(shape *s, const raster_edge *e, int32_t y, int32_t fi
     }
 }
 
+/* Enters an upright line on the right border of column x. */
+static void enter_border(shape *s, const raster_edge *e, int32_t x, uint32_t line)
+{
+    const int32_t top = e->y0 >> TILE_SHIFT;
+    const int32_t bottom = (e->y1 - 1) >> TILE_SHIFT;
+
+    for (int32_t y = top > s->y0 ? top : s->y0; y <= bottom && y <= s->y1; y++) {
+        raster_edges *edges = enter(s, x, y, line | NODE_BORDER | RASTER_REF_FIRST);
+        if (edges == NULL) {
+            return;
+        }
+        add_heights(edges, e, y == top ? e->y0 : y * TILE_ONE,
+                    y == bottom ? e->y1 : (y + 1) * TILE_ONE);
+    }
+}
+
 /* Enters a line into every tile that it touches. */
 static void enter_line(shape *s, uint32_t line)
 {
     const raster_edge e = raster_edge_of(s->p->lines.lines[line], 0);
+
+    if (e.x0 >= s->right && e.x1 >= s->right) {
+        return;
+    }
+    if (e.x0 == e.x1 && (e.x0 & (TILE_ONE - 1)) == 0) {
+        enter_border(s, &e, (e.x0 >> TILE_SHIFT) - 1, line);
+        return;
+    }
     const int32_t top = e.y0 >> TILE_SHIFT;
     const int32_t bottom = (e.y1 - 1) >> TILE_SHIFT;
     const int32_t row_first = top > s->y0 ? top : s->y0;
@@ -166,7 +198,10 @@ static bool measure(shape *s)
     if (y1 <= y0 || seen.x1 <= seen.x0 || seen.y1 <= seen.y0) {
         return false;
     }
-    s->x0 = x0 >> TILE_SHIFT;
+    s->right = (int32_t)seen.x1 * TILE_ONE;
+    s->right =
+        s->right < (int32_t)p->width * RASTER_ONE ? s->right : (int32_t)p->width * RASTER_ONE;
+    s->x0 = (x0 - 1) >> TILE_SHIFT;
     s->x1 = x1 >> TILE_SHIFT;
     s->y0 = y0 >> TILE_SHIFT;
     s->y1 = (y1 - 1) >> TILE_SHIFT;
@@ -212,17 +247,24 @@ static bool settle(plan *p, uint32_t index, uint32_t row_ref, int32_t running[RA
 {
     raster_edges *edges = &p->edges[index];
     const uint32_t first = p->ref_count;
+    const uint32_t count = edges->ref_count + edges->row_ref;
 
-    if ((uint64_t)first + edges->ref_count > p->ref_capacity &&
-        !plan_grow(p, (void **)&p->refs, &p->ref_capacity, (uint64_t)first + edges->ref_count,
+    if ((uint64_t)first + count > p->ref_capacity &&
+        !plan_grow(p, (void **)&p->refs, &p->ref_capacity, (uint64_t)first + count,
                    sizeof(*p->refs))) {
         return false;
     }
     uint32_t *refs = p->refs + first;
+    uint32_t *border = refs + edges->ref_count;
     for (uint32_t i = edges->first_ref; i != RASTER_NONE; i = p->nodes[i].next) {
-        *refs++ = p->nodes[i].ref;
+        const uint32_t ref = p->nodes[i].ref;
+        if ((ref & NODE_BORDER) != 0) {
+            *border++ = ref & ~NODE_BORDER;
+        } else {
+            *refs++ = ref;
+        }
     }
-    p->ref_count += edges->ref_count;
+    p->ref_count += count;
     edges->first_ref = first;
     edges->row_ref = row_ref;
     for (uint32_t i = 0; i < RASTER_TILE; i++) {
@@ -247,50 +289,74 @@ static uint32_t bare_edges(plan *p, uint32_t row_ref, const int32_t running[RAST
     return p->edges_count++;
 }
 
+/* What is known while going along a row of tiles. */
+typedef struct row_walk {
+    int32_t running[RASTER_TILE];
+    uint32_t row_ref;
+    uint32_t rows; /* of the canvas */
+    uint32_t bare; /* edges of tiles without lines, RASTER_NONE: not made yet */
+    cover state;   /* of tiles without lines */
+    bool wide;     /* goes around twice here */
+} row_walk;
+
+/* Gives the edges of a tile that no line touches; false: it is empty. */
+static bool bare_tile(plan *p, row_walk *w, uint32_t *edges)
+{
+    *edges = RASTER_NONE;
+    if (w->state == COVER_ROWS) {
+        w->bare = w->bare == RASTER_NONE ? bare_edges(p, w->row_ref, w->running) : w->bare;
+        *edges = w->bare;
+    }
+    return w->state != COVER_NOTHING;
+}
+
+/* Moves on to the next tile of the row; gives what to paint in this one; false: nothing. */
+static bool next_tile(shape *s, row_walk *w, uint32_t *slot, uint32_t *edges)
+{
+    plan *p = s->p;
+    const uint32_t own = slot != NULL ? *slot : GRID_EMPTY;
+    const bool lines = own != GRID_EMPTY && p->edges[own].ref_count != 0;
+    bool wide = w->wide;
+    bool paint = true;
+
+    *edges = own;
+    if (!lines) {
+        paint = bare_tile(p, w, edges);
+    }
+    if (own != GRID_EMPTY) {
+        if (!settle(p, own, w->row_ref, w->running)) {
+            return false;
+        }
+        w->state = cover_of(w->running, s->command->mode, w->rows);
+        w->wide = goes_around_twice(w->running);
+        w->bare = RASTER_NONE;
+        wide = wide || w->wide;
+    }
+    if (slot != NULL) {
+        *slot = (paint && *edges != RASTER_NONE ? *edges : GRID_EMPTY) | (wide ? GRID_WIDE : 0u);
+        s->wide = s->wide || wide;
+    }
+    return paint;
+}
+
 /* Goes along one row of tiles. */
 static void emit_row(shape *s, int32_t y)
 {
     plan *p = s->p;
-    const uint32_t row_ref = p->ref_count;
     const uint32_t rest = p->height - (uint32_t)y * RASTER_TILE;
-    const uint32_t rows = rest < RASTER_TILE ? rest : RASTER_TILE;
     uint32_t *slots = &p->grid[(y - s->y0) * s->columns];
     raster_command command = *s->command;
-    int32_t running[RASTER_TILE] = {0};
-    cover state = COVER_NOTHING;
-    uint32_t bare = RASTER_NONE;
-    bool wide = false;   /* behind this tile, */
-    bool beside = false; /* before it */
+    row_walk w = {.row_ref = p->ref_count,
+                  .rows = rest < RASTER_TILE ? rest : RASTER_TILE,
+                  .bare = RASTER_NONE};
 
     for (int32_t x = s->x0; x < (int32_t)p->region.x1 && p->status == DP_OK; x++) {
-        uint32_t edges = x <= s->x1 ? slots[x - s->x0] : GRID_EMPTY;
-        const bool lines = edges != GRID_EMPTY;
-        if (lines) {
-            if (!settle(p, edges, row_ref, running)) {
-                return;
-            }
-            state = cover_of(running, s->command->mode, rows);
-            beside = wide;
-            wide = goes_around_twice(running);
-            bare = RASTER_NONE;
-        } else if (state == COVER_ALL) {
-            edges = RASTER_NONE;
-        } else if (state == COVER_ROWS) {
-            bare = bare == RASTER_NONE ? bare_edges(p, row_ref, running) : bare;
-            edges = bare;
-        } else if (x > s->x1) {
+        const bool inside = x <= s->x1;
+        if (!inside && w.state == COVER_NOTHING) {
             break;
-        } else {
-            continue;
         }
-        if (x <= s->x1) {
-            slots[x - s->x0] =
-                (edges == RASTER_NONE ? GRID_EMPTY : edges) | (wide || beside ? GRID_WIDE : 0u);
-            s->wide = s->wide || wide;
-            beside = wide;
-        }
-        if (x >= (int32_t)p->region.x0) {
-            command.edges = edges;
+        const bool paint = next_tile(s, &w, inside ? slots + (x - s->x0) : NULL, &command.edges);
+        if (paint && x >= (int32_t)p->region.x0) {
             plan_emit(p, (uint32_t)y * p->columns + (uint32_t)x, &command);
         }
     }

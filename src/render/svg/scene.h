@@ -48,6 +48,12 @@
 /* Coordinates beyond it are refused or clamped by the front end: no float below loses whole pixels.
  */
 #define SCENE_COORDINATE_MAX 1.0e6f
+/* Entries of matrices, and numbers of filters. */
+#define SCENE_MATRIX_MAX 1.0e9f
+/* Of one gradient, one dash pattern, one filter: what is shared is still looked at in O(size). */
+#define SCENE_STOPS_MAX  256u
+#define SCENE_DASHES_MAX 256u
+#define SCENE_PARTS_MAX  128u
 
 /* x' = a x + c y + e, y' = b x + d y + f. */
 typedef struct scene_matrix {
@@ -73,6 +79,7 @@ typedef enum scene_verb {
     SCENE_VERB_COUNT
 } scene_verb;
 
+/* In the order of the arrays: a path's verbs and points begin where those of the last one end. */
 typedef struct scene_path {
     uint32_t first_verb, verb_count;
     uint32_t first_point, point_count;
@@ -178,7 +185,8 @@ typedef enum scene_composite {
     SCENE_COMPOSITE_COUNT
 } scene_composite;
 
-/* Inputs of a filter's parts: an earlier part's index within the filter, or one of these. */
+/* Inputs of a filter's parts (COMPOSITE and BLEND: `input` is in, `other` is in2): an earlier
+ * part's index within the filter, or one of these. */
 #define SCENE_IN_GRAPHIC UINT32_C(0xfffffffe)
 #define SCENE_IN_ALPHA   UINT32_C(0xfffffffd)
 
