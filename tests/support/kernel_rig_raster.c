@@ -30,6 +30,7 @@ typedef struct maker {
     scene_stop stops[4];
     uint8_t layer[20 * 30 * 4];
     uint32_t left; /* shapes still to be drawn */
+    uint32_t seen; /* a bit for each raster_op that was in a plan */
 } maker;
 
 static uint32_t below(uint32_t end)
@@ -175,16 +176,19 @@ static void add_levels(maker *m)
 
 static void make_plan(maker *m, raster_plan *out)
 {
+    for (size_t i = 0; i < 4; i++) {
+        m->stops[i] = (scene_stop){(float)i / 3, kernel_rig_random() << 8 ^ kernel_rig_random()};
+    }
     plan_begin(&m->p, 1 + below(SIDE), 1 + below(SIDE));
     m->left = 6;
     while (m->left > 0) {
         add_content(m);
         add_levels(m);
     }
-    for (size_t i = 0; i < 4; i++) {
-        m->stops[i] = (scene_stop){(float)i / 3, kernel_rig_random() << 8 ^ kernel_rig_random()};
-    }
     assert_int_equal(plan_end(&m->p, out), DP_OK);
+    for (uint32_t i = 0; i < out->command_count; i++) {
+        m->seen |= 1u << out->commands[i].op;
+    }
 }
 
 /* Draws a plan by the CPU and adds it to the batch. */
@@ -241,6 +245,7 @@ void kernel_rig_raster(void **state)
     for (int i = 0; i < 25; i++) {
         compare_batch(m);
     }
+    assert_int_equal(m->seen, (1u << RASTER_OP_COUNT) - 1);
     plan_drop(&m->p);
     free(m);
 }
