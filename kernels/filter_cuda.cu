@@ -209,11 +209,12 @@ __device__ static size_t items_of(const filter_target &t)
     return (size_t)t.width * t.height;
 }
 
-__global__ void filter_passes(const filter_job *jobs, uint32_t count, uint32_t index)
+__global__ void filter_passes(const filter_job *jobs, uint32_t count, uint32_t index,
+                              uint32_t level)
 {
     for (uint32_t j = blockIdx.y; j < count; j += gridDim.y) {
         const filter_job job = jobs[j];
-        if (index >= job.pass_count) {
+        if (index >= job.pass_count || job.level != level) {
             continue;
         }
         const filter_target t =
@@ -231,26 +232,29 @@ __global__ void filter_passes(const filter_job *jobs, uint32_t count, uint32_t i
     }
 }
 
-const char *filter_run_cuda(const filter_job *jobs, uint32_t count, uint64_t jobs_memory,
-                            uint64_t stream)
+const char *filter_run_cuda(const filter_jobs *batch, uint32_t level, uint64_t stream)
 {
     uint32_t passes = 0;
     size_t pixels = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        const size_t own = (size_t)jobs[i].width * jobs[i].height;
-        passes = jobs[i].pass_count > passes ? jobs[i].pass_count : passes;
-        pixels = own > pixels ? own : pixels;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const filter_job *job = &batch->jobs[i];
+        const size_t own = (size_t)job->width * job->height;
+        if (job->level == level) {
+            passes = job->pass_count > passes ? job->pass_count : passes;
+            pixels = own > pixels ? own : pixels;
+        }
     }
     if (passes == 0) {
         return nullptr;
     }
     const size_t blocks = (pixels + BLOCK - 1) / BLOCK;
     const dim3 grid(blocks > GRID_MAX ? GRID_MAX : (unsigned)blocks,
-                    count > JOBS_MAX ? JOBS_MAX : count);
+                    batch->count > JOBS_MAX ? JOBS_MAX : batch->count);
     for (uint32_t index = 0; index < passes; index++) {
         CUDA_LAUNCH(filter_passes, grid, dim3(BLOCK), cuda_launch_stream(stream),
-                    reinterpret_cast<const filter_job *>(jobs_memory), count, index);
+                    reinterpret_cast<const filter_job *>(batch->jobs_memory), batch->count, index,
+                    level);
     }
     return cuda_launch_taken();
 }

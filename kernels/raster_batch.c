@@ -7,6 +7,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(raster_device_tile) == RASTER_BATCH_ALIGNMENT, "a tile is one load");
+_Static_assert(RASTER_SIDE_MAX / RASTER_TILE <= 256, "a column and a level share 16 bits");
 _Static_assert(sizeof(raster_device_plan) % RASTER_BATCH_ALIGNMENT == 0, "plans lie in a row");
 
 static size_t aligned(size_t bytes)
@@ -61,8 +62,7 @@ static uint64_t put(raster_batch *batch, const void *items, size_t size_bytes)
     return batch->device + at;
 }
 
-static uint64_t put_layers(raster_batch *batch, const raster_plan *plan,
-                           const uint64_t *layer_pixels)
+static uint64_t put_layers(raster_batch *batch, const raster_plan *plan, uint32_t on_device)
 {
     const size_t at = batch->front_bytes;
 
@@ -74,15 +74,15 @@ static uint64_t put_layers(raster_batch *batch, const raster_plan *plan,
             .y = layer->y,
             .width = layer->width,
             .height = layer->height,
-            .pixels = layer_pixels != NULL ? layer_pixels[i]
-                                           : put(batch, layer->pixels, layer_bytes(layer))};
+            .pixels = on_device != 0 ? (uint64_t)(uintptr_t)layer->pixels
+                                     : put(batch, layer->pixels, layer_bytes(layer))};
         memcpy(batch->host + at + i * sizeof out, &out, sizeof out);
     }
     return batch->device + at;
 }
 
 /* Lists the tiles, from the end downwards. */
-static void put_tiles(raster_batch *batch, const raster_plan *plan, size_t plan_at)
+static void put_tiles(raster_batch *batch, const raster_plan *plan, size_t plan_at, uint32_t level)
 {
     for (uint32_t row = 0; row < plan->rows; row++) {
         for (uint32_t column = 0; column < plan->columns; column++) {
@@ -90,7 +90,7 @@ static void put_tiles(raster_batch *batch, const raster_plan *plan, size_t plan_
             const raster_device_tile out = {.first_command = tile->first_command,
                                             .command_count = tile->command_count,
                                             .plan = (uint32_t)(plan_at / RASTER_BATCH_ALIGNMENT),
-                                            .place = column | row << 16};
+                                            .place = column | level << 8 | row << 16};
             batch->tile_count++;
             memcpy(batch->host + batch->size_bytes - batch->tile_count * sizeof out, &out,
                    sizeof out);
@@ -98,8 +98,18 @@ static void put_tiles(raster_batch *batch, const raster_plan *plan, size_t plan_
     }
 }
 
-int raster_batch_add(raster_batch *batch, const raster_plan *plan, uint64_t target,
-                     const uint64_t *layer_pixels)
+uint64_t raster_batch_put(raster_batch *batch, const void *bytes, size_t size_bytes)
+{
+    const size_t back_bytes = batch->tile_count * sizeof(raster_device_tile);
+
+    if (aligned(size_bytes) > batch->size_bytes - batch->front_bytes - back_bytes) {
+        return 0;
+    }
+    return put(batch, bytes, size_bytes);
+}
+
+int raster_batch_add(raster_batch *batch, const raster_plan *plan,
+                     const raster_destination *destination)
 {
     const size_t plan_at = batch->front_bytes;
     const size_t back_bytes = batch->tile_count * sizeof(raster_device_tile);
@@ -108,17 +118,22 @@ int raster_batch_add(raster_batch *batch, const raster_plan *plan, uint64_t targ
         return 0;
     }
     batch->front_bytes += sizeof(raster_device_plan);
-    raster_device_plan out = {
-        .target = target, .width = plan->width, .height = plan->height, .stride = plan->width};
+    raster_device_plan out = {.target = destination->pixels,
+                              .width = plan->width,
+                              .height = plan->height,
+                              .stride = plan->width};
     out.commands = put(batch, plan->commands, plan->command_count * sizeof *plan->commands);
     out.edges = put(batch, plan->edges, plan->edges_count * sizeof *plan->edges);
     out.refs = put(batch, plan->refs, plan->ref_count * sizeof *plan->refs);
     out.lines = put(batch, plan->lines, plan->line_count * sizeof *plan->lines);
     out.gradients = put(batch, plan->gradients, plan->gradient_count * sizeof *plan->gradients);
     out.ramps = put(batch, plan->ramps, plan->ramp_count * sizeof *plan->ramps);
-    out.layers = put_layers(batch, plan, layer_pixels);
+    out.layers = put_layers(batch, plan, destination->device_layers);
     memcpy(batch->host + plan_at, &out, sizeof out);
-    put_tiles(batch, plan, plan_at);
+    put_tiles(batch, plan, plan_at, destination->level);
     batch->plan_count++;
+    if (destination->level >= batch->level_count) {
+        batch->level_count = destination->level + 1;
+    }
     return 1;
 }

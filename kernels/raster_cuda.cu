@@ -428,7 +428,7 @@ __device__ static void store(const raster_view &view, uint32_t pixel)
 }
 
 __global__ void __launch_bounds__(BLOCK)
-    raster_tiles(const raster_device_tile *tiles, uint64_t block)
+    raster_tiles(const raster_device_tile *tiles, uint64_t block, uint32_t level)
 {
     __shared__ raster_shared shared;
     CUDA_OWN(raster_own, own);
@@ -436,11 +436,14 @@ __global__ void __launch_bounds__(BLOCK)
     raster_view view;
     uint32_t depth = 0, turn = 0;
 
+    if ((tile.place >> 8 & 255u) != level) {
+        return;
+    }
     view.plan = reinterpret_cast<const raster_device_plan *>(block + (uint64_t)tile.plan *
                                                                          RASTER_BATCH_ALIGNMENT);
     view.lines = reinterpret_cast<const raster_line *>(view.plan->lines);
     view.refs = reinterpret_cast<const uint32_t *>(view.plan->refs);
-    view.x = (int32_t)(tile.place & 65535u) * RASTER_TILE;
+    view.x = (int32_t)(tile.place & 255u) * RASTER_TILE;
     view.y = (int32_t)(tile.place >> 16) * RASTER_TILE;
     const raster_command *commands =
         reinterpret_cast<const raster_command *>(view.plan->commands) + tile.first_command;
@@ -460,10 +463,10 @@ __global__ void __launch_bounds__(BLOCK)
         }
         depth += begins(command.op) ? 1u : 0u;
         /* Commands outside of all levels do not look at theirs. */
-        const uint32_t level = depth == 0 ? 0 : depth - 1;
+        const uint32_t inner = depth == 0 ? 0 : depth - 1;
         CUDA_THREADS
         {
-            step(view, command, CUDA_MINE(own), CUDA_MINE(own).levels[level]);
+            step(view, command, CUDA_MINE(own), CUDA_MINE(own).levels[inner]);
         }
         depth -= ends(command.op) ? 1u : 0u;
     }
@@ -473,7 +476,7 @@ __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-const char *raster_batch_run_cuda(const raster_batch *batch, uint64_t stream)
+const char *raster_batch_upload_cuda(const raster_batch *batch, uint64_t stream)
 {
     const size_t back_bytes = batch->tile_count * sizeof(raster_device_tile);
     const size_t back = batch->size_bytes - back_bytes;
@@ -486,11 +489,19 @@ const char *raster_batch_run_cuda(const raster_batch *batch, uint64_t stream)
     if (failure == nullptr) {
         failure = cuda_stream_upload(stream, batch->device + back, batch->host + back, back_bytes);
     }
-    if (failure != nullptr) {
-        return failure;
+    return failure;
+}
+
+const char *raster_batch_draw_cuda(const raster_batch *batch, uint32_t level, uint64_t stream)
+{
+    const uint64_t tiles =
+        batch->device + batch->size_bytes - batch->tile_count * sizeof(raster_device_tile);
+
+    if (batch->tile_count == 0) {
+        return nullptr;
     }
-    CUDA_LAUNCH_BLOCKS(
-        raster_tiles, dim3(batch->tile_count), dim3(BLOCK), cuda_launch_stream(stream),
-        reinterpret_cast<const raster_device_tile *>(batch->device + back), batch->device);
+    CUDA_LAUNCH_BLOCKS(raster_tiles, dim3(batch->tile_count), dim3(BLOCK),
+                       cuda_launch_stream(stream),
+                       reinterpret_cast<const raster_device_tile *>(tiles), batch->device, level);
     return cuda_launch_taken();
 }

@@ -125,11 +125,15 @@ static void compare_batch(void)
                                .width = p->program.width,
                                .height = p->program.height,
                                .pass_count = p->program.pass_count,
-                               .slot_count = p->program.slot_count};
+                               .slot_count = p->program.slot_count,
+                               .level = j % 3};
     }
     const uint64_t jobs_memory = m->take(jobs, sizeof jobs);
-    const char *failure = filter_run_cuda(jobs, JOBS, jobs_memory, 0);
-    assert_string_equal(failure == NULL ? "" : failure, "");
+    const filter_jobs batch = {.jobs = jobs, .jobs_memory = jobs_memory, .count = JOBS};
+    for (uint32_t level = 0; level < 4; level++) {
+        const char *failure = filter_run_cuda(&batch, level, 0);
+        assert_string_equal(failure == NULL ? "" : failure, "");
+    }
     assert_null(cuda_stream_wait(0));
     for (uint32_t j = 0; j < JOBS; j++) {
         picture *p = &pictures[j];
@@ -152,5 +156,5 @@ void kernel_rig_filter(void **state)
     for (int i = 0; i < 30; i++) {
         compare_batch();
     }
-    assert_null(filter_run_cuda(NULL, 0, 0, 0));
+    assert_null(filter_run_cuda(&(filter_jobs){0}, 0, 0));
 }

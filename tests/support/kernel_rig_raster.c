@@ -202,7 +202,8 @@ static void add_picture(picture *pic, raster_batch *batch, const raster_plan *ti
     assert_int_equal(posix_memalign(&scratch, 64, RASTER_SCRATCH_BYTES), 0);
     raster_cpu(tiles, 0, tiles->rows, pic->want, (size_t)tiles->width * 4, scratch);
     free(scratch);
-    assert_int_equal(raster_batch_add(batch, tiles, pic->target, NULL), 1);
+    const raster_destination to = {.pixels = pic->target, .level = below(3)};
+    assert_int_equal(raster_batch_add(batch, tiles, &to), 1);
 }
 
 static void compare_batch(maker *m)
@@ -214,14 +215,18 @@ static void compare_batch(maker *m)
     raster_batch batch;
 
     raster_batch_begin(&batch, host, device, size_bytes);
-    assert_null(raster_batch_run_cuda(&batch, 0));
+    assert_null(raster_batch_upload_cuda(&batch, 0));
+    assert_null(raster_batch_draw_cuda(&batch, 0, 0));
     for (uint32_t i = 0; i < PLANS; i++) {
         raster_plan tiles;
         make_plan(m, &tiles);
         add_picture(&pictures[i], &batch, &tiles);
     }
-    const char *failure = raster_batch_run_cuda(&batch, 0);
-    assert_string_equal(failure == NULL ? "" : failure, "");
+    assert_null(raster_batch_upload_cuda(&batch, 0));
+    for (uint32_t level = 0; level < batch.level_count; level++) {
+        const char *failure = raster_batch_draw_cuda(&batch, level, 0);
+        assert_string_equal(failure == NULL ? "" : failure, "");
+    }
     assert_null(cuda_stream_wait(0));
     for (uint32_t i = 0; i < PLANS; i++) {
         kernel_rig_expect(pictures[i].target, pictures[i].want, pictures[i].size_bytes);
@@ -266,7 +271,8 @@ void kernel_rig_raster_full(void **state)
     assert_int_equal(plan_end(&m->p, &tiles), DP_OK);
     raster_batch_begin(&batch, host, 4096, 4096);
     uint32_t added = 0;
-    while (raster_batch_add(&batch, &tiles, 0, NULL) != 0) {
+    const raster_destination to = {.pixels = 4096};
+    while (raster_batch_add(&batch, &tiles, &to) != 0) {
         added++;
         assert_true(batch.front_bytes + batch.tile_count * sizeof(raster_device_tile) <= 4096);
     }
