@@ -36,11 +36,15 @@ if(CMOCKA_FOUND)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
 
+  foreach(unit filter filter_graph)
+    dp_test(test_${unit} LINK dp_svg m)
+  endforeach()
   # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
-  set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_batch.c)
+  set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_batch.c
+    support/kernel_rig_filter.c support/kernel_rig_raster.c support/raster_rig.c)
   if(DP_HAVE_NVCC)
     dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
-      LINK danpool dp_kernels LABELS gpu)
+      LINK danpool dp_svg dp_kernels LABELS gpu)
   else()
     dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
   endif()
@@ -62,7 +66,7 @@ if(CMOCKA_FOUND)
     set_target_properties(dp_kernels_host PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS OFF)
     # First, so that its drivers are taken and not those of a build with nvcc.
     dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
-      LINK dp_kernels_host dp_kernels m TIMEOUT 120)
+      LINK dp_kernels_host dp_svg dp_kernels m TIMEOUT 120)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
     # The backend over a fake driver, with that build as its kernels.
     dp_test(test_backend_cuda LINK dp_kernels_host dp_tier_rig dp_render)

@@ -139,6 +139,9 @@ int kernel_rig_run(const kernel_memory *memory)
         {"resize_gives_the_same_bytes", kernel_rig_resize, NULL, NULL, NULL},
         {"resize_of_a_batch_gives_the_same_bytes", kernel_rig_resize_batch, NULL, NULL, NULL},
         {"composite_gives_the_same_bytes", kernel_rig_composite, NULL, NULL, NULL},
+        {"filters_give_the_same_bytes", kernel_rig_filter, NULL, NULL, NULL},
+        {"plans_give_the_same_bytes", kernel_rig_raster, NULL, NULL, NULL},
+        {"a_full_batch_takes_no_more", kernel_rig_raster_full, NULL, NULL, NULL},
     };
     kernel_rig_memory = memory;
     seed = (uint32_t)time(NULL);

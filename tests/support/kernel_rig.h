@@ -36,5 +36,8 @@ void kernel_rig_expect(uint64_t address, const void *want, size_t size_bytes);
 void kernel_rig_resize(void **state);
 void kernel_rig_resize_batch(void **state);
 void kernel_rig_composite(void **state);
+void kernel_rig_filter(void **state);
+void kernel_rig_raster(void **state);
+void kernel_rig_raster_full(void **state);
 
 #endif

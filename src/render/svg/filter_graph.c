@@ -67,9 +67,9 @@ filter_rect filter_pixels_of(const scene_box *box, const scene_matrix *m)
     int32_t first[2], end[2];
     for (int i = 0; i < 2; i++) {
         const double begin = floor(held(low[i] + CLOSE, -PIXEL_MAX, PIXEL_MAX));
-        const double side = ceil(held(high[i] - low[i] - CLOSE, 1, PIXEL_MAX));
+        const double side = ceil(held(high[i] - low[i] - CLOSE, 1, 2 * PIXEL_MAX));
         first[i] = (int32_t)begin;
-        end[i] = (int32_t)(begin + side);
+        end[i] = (int32_t)fmin(begin + side, PIXEL_MAX);
     }
     return (filter_rect){first[0], first[1], end[0], end[1]};
 }

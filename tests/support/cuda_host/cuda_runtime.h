@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <cstring>
 
+#define CUDART_VERSION 0
+
 #define __global__
 #define __device__
 #define __host__
@@ -75,6 +77,20 @@ template <typename T> inline T atomicOr(T *address, T value)
 {
     const T before = *address;
     *address = before | value;
+    return before;
+}
+
+template <typename T> inline T atomicMin(T *address, T value)
+{
+    const T before = *address;
+    *address = value < before ? value : before;
+    return before;
+}
+
+template <typename T> inline T atomicMax(T *address, T value)
+{
+    const T before = *address;
+    *address = value > before ? value : before;
     return before;
 }
 
@@ -171,6 +187,7 @@ template <typename Body> void cuda_host_threads(dim3 grid, dim3 block, const Bod
     ((void)(stream), cuda_host_blocks((grid), (block), [&] { kernel(__VA_ARGS__); }))
 
 #define CUDA_PHASE           for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+#define CUDA_THREADS         CUDA_PHASE
 #define CUDA_OWN(type, name) type name[CUDA_BLOCK_MAX]
 #define CUDA_MINE(name)      name[threadIdx.x]
 
