@@ -2,8 +2,8 @@
 /*
  * What an NVTX tool is told, counted exactly by one (support/nvtx_counter.c), without a GPU.
  *
- * The tool can only be loaded when a process starts to speak to it, so each scene runs in a process
- * of its own: this program again, with the scene's name as its argument and the counter's path in
+ * The tool can only be loaded when a process starts to speak to it, so each stage runs in a process
+ * of its own: this program again, with the stage's name as its argument and the counter's path in
  * NVTX_INJECTION64_PATH, as Nsight would set it.
  */
 #define _GNU_SOURCE /* environ */
@@ -28,7 +28,7 @@
 
 #define COUNTS_MAX 64
 
-/* What the child ends with when this build or machine has not what its scene needs. */
+/* What the child ends with when this build or machine has not what its stage needs. */
 #define SCENE_NEEDS_MORE 3
 
 /* ---- scenes; each in a process of its own, without cmocka around it ---- */
@@ -150,7 +150,7 @@ static int scene_render(void)
     return 0;
 }
 
-static const struct scene {
+static const struct stage {
     const char *name;
     int (*run)(void);
 } scenes[] = {{"blocks", scene_blocks},
@@ -169,7 +169,7 @@ static int scene_run(const char *name)
 
 #if DP_HAVE_NVTX
 
-/* ---- the counts of a scene ---- */
+/* ---- the counts of a stage ---- */
 
 typedef struct count {
     char key[64];
@@ -197,8 +197,8 @@ static void counts_read(const char *path, counts *out)
     assert_int_equal(fclose(from), 0);
 }
 
-/* Runs a scene with the counter as its tool. */
-static void run_with_counter(const char *scene, counts *out)
+/* Runs a stage with the counter as its tool. */
+static void run_with_counter(const char *stage, counts *out)
 {
     char path[] = "/tmp/danpool-nvtx-XXXXXX";
     int descriptor = mkstemp(path);
@@ -208,7 +208,7 @@ static void run_with_counter(const char *scene, counts *out)
     assert_int_equal(setenv("DP_NVTX_COUNTS", path, 1), 0);
     char program[] = "test_nvtx";
     char name[32];
-    snprintf(name, sizeof name, "%s", scene);
+    snprintf(name, sizeof name, "%s", stage);
     char *arguments[] = {program, name, NULL};
     pid_t child = 0;
     assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environ), 0);

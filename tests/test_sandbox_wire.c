@@ -41,6 +41,18 @@ static wire_reply picture_reply(uint32_t width, uint32_t height)
     return reply;
 }
 
+static const wire_expected made_scene = {
+    .op = WIRE_SCENE, .job = 7, .place_size_bytes = PLACE_BYTES};
+
+static wire_reply scene_reply(uint64_t used_bytes)
+{
+    return (wire_reply){.version = WIRE_VERSION,
+                        .op = WIRE_SCENE,
+                        .job = 7,
+                        .kind = WIRE_BYTES,
+                        .used_bytes = used_bytes};
+}
+
 static bool believed(wire_reply reply, const wire_expected *expected)
 {
     return wire_reply_check(&reply, sizeof reply, expected);
@@ -52,12 +64,29 @@ static void sound_replies_are_believed(void **state)
     assert_true(believed(open_reply(), &opened));
     assert_true(believed(picture_reply(20, 10), &decoded));
     assert_true(believed(picture_reply(80, 40), &decoded));
-    wire_reply bytes = {.version = WIRE_VERSION, .op = WIRE_DECODE, .job = 7, .kind = WIRE_BYTES};
-    bytes.used_bytes = PLACE_BYTES;
-    assert_true(believed(bytes, &decoded));
+    assert_true(believed(scene_reply(PLACE_BYTES), &made_scene));
     wire_reply refusal = {
         .version = WIRE_VERSION, .op = WIRE_OPEN, .job = 7, .status = DP_ERR_FORMAT};
     assert_true(believed(refusal, &opened));
+}
+
+static void a_scene_is_flat_bytes_within_the_place(void **state)
+{
+    (void)state;
+    wire_reply pixels = scene_reply(8);
+    pixels.kind = WIRE_PICTURE;
+    assert_false(believed(pixels, &made_scene));
+    assert_false(believed(scene_reply(0), &made_scene));
+    assert_false(believed(scene_reply(PLACE_BYTES + 1), &made_scene));
+    wire_reply flat = picture_reply(20, 10);
+    flat.kind = WIRE_BYTES;
+    assert_false(believed(flat, &decoded));
+    /* Only a drawing can have one. */
+    wire_reply opening = open_reply();
+    opening.scene = 1;
+    assert_false(believed(opening, &opened));
+    opening.drawing = 1;
+    assert_true(believed(opening, &opened));
 }
 
 static void a_reply_of_another_size_is_not(void **state)
@@ -192,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_replies_are_believed),
+        cmocka_unit_test(a_scene_is_flat_bytes_within_the_place),
         cmocka_unit_test(a_reply_of_another_size_is_not),
         cmocka_unit_test(one_wrong_word_of_an_opening_is_enough),
         cmocka_unit_test(one_wrong_word_of_a_picture_is_enough),

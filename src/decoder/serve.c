@@ -151,7 +151,8 @@ static dp_status open_job(server *s, const wire_request *request, wire_reply *re
     close_job(s); /* of a job that went on without saying so */
     s->task = (render_task){.pool = s->pool,
                             .deadline_ns = request->deadline_ns,
-                            .input_pixels_max = request->input_pixels_max};
+                            .input_pixels_max = request->input_pixels_max,
+                            .own_engine_only = request->own_engine_only != 0};
     const dp_status status = codec_open(&s->task, bytes, &s->open);
     if (status != DP_OK) {
         s->open = NULL;
@@ -162,6 +163,7 @@ static dp_status open_job(server *s, const wire_request *request, wire_reply *re
     reply->source_height = s->open->info.height;
     reply->orientation = s->open->info.orientation;
     reply->drawing = s->open->info.drawing;
+    reply->scene = s->open->info.scene;
     return DP_OK;
 }
 
@@ -239,6 +241,31 @@ static dp_status decode_job(server *s, const wire_request *request, wire_reply *
     return status;
 }
 
+static dp_status scene_job(server *s, const wire_request *request, wire_reply *reply)
+{
+    const mapping *region = &s->regions[request->slot];
+    dp_buf *scene = NULL;
+
+    if (s->open == NULL || s->job != request->job || !s->open->info.scene) {
+        return DP_ERR_INVALID;
+    }
+    dp_status status = codec_scene(s->open, &scene);
+    if (status != DP_OK) {
+        return status;
+    }
+    const size_t size_bytes = dp_buf_size(scene);
+    if (size_bytes > region->size_bytes - (size_t)request->place_bytes) {
+        status = task_fail(&s->task, DP_ERR_TOO_LARGE, "the drawing's scene is too large");
+    } else {
+        memcpy(region->bytes + request->place_bytes, dp_buf_data(scene), size_bytes);
+        reply->kind = WIRE_BYTES;
+        reply->used_bytes = size_bytes;
+        reply->copied_bytes = size_bytes;
+    }
+    dp_put(scene);
+    return status;
+}
+
 /* One request to one reply.  False: the daemon spoke nonsense. */
 static bool serve_one(server *s, const wire_request *request, int fd)
 {
@@ -260,6 +287,9 @@ static bool serve_one(server *s, const wire_request *request, int fd)
         break;
     case WIRE_DECODE:
         status = decode_job(s, request, &reply);
+        break;
+    case WIRE_SCENE:
+        status = scene_job(s, request, &reply);
         break;
     case WIRE_TRICK:
         s->task.message[0] = '\0';

@@ -17,6 +17,7 @@
 #include "dp_features.h"
 #include "pool/os.h"
 #include "render/codec.h"
+#include "render/librsvg.h"
 
 #if DP_HAVE_LIBRSVG
 #include <glib.h>
@@ -123,7 +124,7 @@ static void warm_fonts(void)
     }
     /* It would look for changed files now and then. */
     (void)FcConfigSetRescanInterval(fonts, 0);
-    codec_svg_keep_fonts();
+    librsvg_keep_fonts();
 }
 
 #else

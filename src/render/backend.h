@@ -16,13 +16,15 @@
 
 #include "kernels/resize.h"
 #include "render/picture.h"
+#include "render/svg/scene.h"
 
 #define BACKEND_DETAIL_BYTES 96
 
 typedef struct backend backend;
 
 typedef enum backend_item_kind {
-    BACKEND_RESAMPLE /* a cut of a decoded picture, scaled: every frame of `target` */
+    BACKEND_RESAMPLE, /* a cut of a decoded picture, scaled: every frame of `target` */
+    BACKEND_RASTER    /* a scene, drawn over the whole of `target` */
 } backend_item_kind;
 
 /* What is cut out of every frame of a decoded picture, pixels. */
@@ -33,8 +35,9 @@ typedef struct backend_cut {
 typedef struct backend_item {
     backend_item_kind kind;
     render_task *task;     /* whose memory, deadline and words */
-    const picture *source; /* at least as many frames as the target */
-    backend_cut cut;
+    const picture *source; /* RESAMPLE: at least as many frames as the target */
+    backend_cut cut;       /* RESAMPLE */
+    const scene *scene;    /* RASTER */
     const picture *target; /* RGBA; memory that the CPU can see; its pixels are written */
     dp_status status;      /* out */
     dp_tier_id tier;       /* out: where the pixels were worked on */
@@ -42,6 +45,7 @@ typedef struct backend_item {
 
 typedef struct backend_ops {
     const char *name;
+    bool rasters; /* takes RASTER items too */
     /*
      * Runs all items and sets the status of each.  An error is one of the whole batch:
      * DP_ERR_DEVICE says that the device is not to be trusted any more, and `detail` why in words

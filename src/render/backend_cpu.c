@@ -6,6 +6,7 @@
 
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
+#include "render/drawing.h"
 
 #define AXIS_ALIGNMENT 16u
 
@@ -98,14 +99,22 @@ static dp_status resample(backend_item *item)
     return status;
 }
 
+static dp_status raster(backend_item *item)
+{
+    item->tier = dp_buf_tier(item->target->buf);
+    return drawing_raster(item->task, item->scene, item->target);
+}
+
 static dp_status run(backend *b, backend_item *const items[], size_t count,
                      char detail[BACKEND_DETAIL_BYTES])
 {
     (void)b;
     (void)detail;
     for (size_t i = 0; i < count; i++) {
-        nvtx_push(NVTX_RESIZE, NVTX_CATEGORY_RENDER, dp_buf_size(items[i]->source->buf));
-        items[i]->status = resample(items[i]);
+        const bool drawn = items[i]->kind == BACKEND_RASTER;
+        nvtx_push(drawn ? NVTX_RASTER : NVTX_RESIZE, NVTX_CATEGORY_RENDER,
+                  dp_buf_size(items[i]->target->buf));
+        items[i]->status = drawn ? raster(items[i]) : resample(items[i]);
         nvtx_pop();
     }
     return DP_OK;
@@ -116,7 +125,7 @@ static void close_cpu(backend *b)
     (void)b;
 }
 
-static const backend_ops cpu_ops = {.name = "cpu", .run = run, .close = close_cpu};
+static const backend_ops cpu_ops = {.name = "cpu", .rasters = true, .run = run, .close = close_cpu};
 
 dp_status backend_cpu_open(dp_pool *pool, char detail[BACKEND_DETAIL_BYTES], backend **out)
 {

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "pool/os.h"
+#include "render/drawing.h"
 #include "render/icc.h"
 
 static const codec *const table[DP_MEDIA_FORMAT_COUNT] = {
@@ -22,6 +23,9 @@ const codec *codec_find(dp_media_format format)
 bool dp_media_can_decode(dp_media_format format)
 {
     const codec *found = codec_find(format);
+    if (format == DP_MEDIA_SVG) {
+        return drawing_can_parse();
+    }
     return found != NULL && found->decode != NULL;
 }
 
@@ -31,7 +35,7 @@ dp_status codec_open(render_task *task, media_bytes bytes, decoder **out)
     if (found == NULL) {
         return task_fail(task, DP_ERR_FORMAT, "not a picture we know");
     }
-    if (found->decode == NULL) {
+    if (!dp_media_can_decode(found->format)) {
         return task_fail(task, DP_ERR_UNSUPPORTED, "this build cannot read %s",
                          dp_media_format_name(found->format));
     }
@@ -72,6 +76,12 @@ dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out)
     }
     *out = made;
     return DP_OK;
+}
+
+dp_status codec_scene(decoder *d, dp_buf **out)
+{
+    DP_ASSERT(d->info.scene);
+    return d->codec->scene(d, out);
 }
 
 void codec_close(decoder *d)

@@ -5,6 +5,7 @@
  *
  *     codec_open()  reads the header only; info is filled, the pixel limit checked, nothing taken
  *     codec_decode() gives the picture, at any size the format finds cheap and still large enough
+ *     codec_scene()  gives a drawing as a scene, to be drawn by the backend
  *     codec_close()
  *
  * A codec never trusts a byte: what the file says is checked before memory is taken, the deadline
@@ -31,6 +32,7 @@ typedef struct media_info {
     uint32_t width, height; /* as the file says; drawings: their natural size */
     unsigned orientation;   /* EXIF's, 1 .. 8: how to turn the decoded picture */
     bool drawing;           /* made of shapes: any size is its own */
+    bool scene;             /* a drawing that our own engine draws: codec_scene() */
 } media_info;
 
 /* The first member of every codec's own decoder. */
@@ -64,21 +66,16 @@ typedef struct encode_hints {
 struct codec {
     dp_media_format format;
     size_t decoder_bytes; /* sizeof the codec's own decoder */
-    const char *engine;   /* (optional) who draws, where that is not the backend */
+    const char *engine; /* (optional) who draws what has no scene, where that is not the backend */
     dp_status (*open)(decoder *d);
     dp_status (*decode)(decoder *d, const decode_hints *hints, picture *out);
+    dp_status (*scene)(decoder *d, dp_buf **out); /* where info.scene is set */
     void (*close)(decoder *d); /* (optional) also after a failed open: members are zero until set */
     dp_status (*encode)(render_task *task, const picture *p, const encode_hints *hints,
                         dp_buf **out);
 };
 
 extern const codec codec_jpeg, codec_png, codec_webp, codec_gif, codec_avif, codec_svg;
-
-/*
- * From here on the fonts that a drawing's text used stay open, for a process that will not be able
- * to open them again.  Before the first drawing.
- */
-void codec_svg_keep_fonts(void);
 
 /* The table's row for a format; NULL for DP_MEDIA_UNKNOWN and beyond. */
 const codec *codec_find(dp_media_format format);
@@ -89,6 +86,11 @@ const codec *codec_find(dp_media_format format);
  */
 dp_status codec_open(render_task *task, media_bytes bytes, decoder **out);
 dp_status codec_decode(decoder *d, const decode_hints *hints, picture *out);
+/*
+ * The flat scene (svg/scene.h) of what was opened with info.scene: one reference to a buffer of
+ * exactly its bytes.
+ */
+dp_status codec_scene(decoder *d, dp_buf **out);
 void codec_close(decoder *d);
 
 /*

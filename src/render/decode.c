@@ -23,11 +23,12 @@ static dp_status open_here(const decode_reader *reader, render_task *task, media
         os_free(session);
         return status;
     }
-    session->base = (decode_session){.reader = reader,
-                                     .task = task,
-                                     .format = session->decoder->codec->format,
-                                     .engine = session->decoder->codec->engine,
-                                     .info = session->decoder->info};
+    session->base = (decode_session){
+        .reader = reader,
+        .task = task,
+        .format = session->decoder->codec->format,
+        .engine = session->decoder->info.scene ? NULL : session->decoder->codec->engine,
+        .info = session->decoder->info};
     *out = &session->base;
     return DP_OK;
 }
@@ -37,11 +38,19 @@ static dp_status picture_here(decode_session *base, const decode_hints *hints, p
     return codec_decode(((thread_session *)(void *)base)->decoder, hints, out);
 }
 
+static dp_status scene_here(decode_session *base, dp_buf **out)
+{
+    return codec_scene(((thread_session *)(void *)base)->decoder, out);
+}
+
 static void close_here(decode_session *base)
 {
     codec_close(((thread_session *)(void *)base)->decoder);
     os_free(base);
 }
 
-const decode_reader decode_in_thread = {
-    .name = "thread", .open = open_here, .picture = picture_here, .close = close_here};
+const decode_reader decode_in_thread = {.name = "thread",
+                                        .open = open_here,
+                                        .picture = picture_here,
+                                        .scene = scene_here,
+                                        .close = close_here};

@@ -4,9 +4,10 @@
  *
  *     decode_open()     what it is: the header only, limits checked
  *     decode_picture()  the pixels; of a drawing as often as there are sizes, of a picture once
+ *     decode_scene()    instead of pixels, a drawing that our own engine draws (info.scene)
  *     decode_close()
  *
- * A reader is a table of these three: decode_in_thread runs the codecs on the calling thread.  A
+ * A reader is a table of these four: decode_in_thread runs the codecs on the calling thread.  A
  * session is used by one thread at a time, and the bytes stay where they are until it is closed.
  * Errors come with words in the task.
  */
@@ -34,6 +35,8 @@ struct decode_reader {
                       decode_session **out);
     /* As codec_decode(). */
     dp_status (*picture)(decode_session *session, const decode_hints *hints, picture *out);
+    /* As codec_scene(), but that the bytes are not looked at yet: drawing_open() does. */
+    dp_status (*scene)(decode_session *session, dp_buf **out);
     void (*close)(decode_session *session);
 };
 
@@ -49,6 +52,11 @@ static inline dp_status decode_picture(decode_session *session, const decode_hin
                                        picture *out)
 {
     return session->reader->picture(session, hints, out);
+}
+
+static inline dp_status decode_scene(decode_session *session, dp_buf **out)
+{
+    return session->reader->scene(session, out);
 }
 
 /* NULL is fine. */

@@ -33,7 +33,7 @@ static dp_status open_there(const decode_reader *base, render_task *task, media_
     session->base = (decode_session){.reader = base,
                                      .task = task,
                                      .format = found->format,
-                                     .engine = found->engine,
+                                     .engine = session->job.info.scene ? NULL : found->engine,
                                      .info = session->job.info};
     *out = &session->base;
     return DP_OK;
@@ -42,6 +42,11 @@ static dp_status open_there(const decode_reader *base, render_task *task, media_
 static dp_status picture_there(decode_session *base, const decode_hints *hints, picture *out)
 {
     return sandbox_decode(&((process_session *)(void *)base)->job, hints, out);
+}
+
+static dp_status scene_there(decode_session *base, dp_buf **out)
+{
+    return sandbox_scene(&((process_session *)(void *)base)->job, out);
 }
 
 static void close_there(decode_session *base)
@@ -55,6 +60,7 @@ void process_reader_init(process_reader *reader, sandbox *box)
     *reader = (process_reader){.base = {.name = "process",
                                         .open = open_there,
                                         .picture = picture_there,
+                                        .scene = scene_there,
                                         .close = close_there},
                                .box = box};
 }

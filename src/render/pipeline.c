@@ -9,6 +9,7 @@
 
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
+#include "render/drawing.h"
 
 void pipeline_fit(const uint32_t source[2], const uint32_t box[2], bool enlarge, uint32_t out[2])
 {
@@ -58,9 +59,11 @@ static void scale_up(const uint32_t sides[2], const uint32_t numerator[2],
 }
 
 /* An output's target and the whole source's size behind it, as the picture is shown. */
-static void plan_shown(const dp_render_output *wanted, const uint32_t shown[2], bool drawing,
-                       pipeline_output *out)
+static void plan_shown(const dp_render_output *wanted, const uint32_t shown[2],
+                       const media_info *info, pipeline_output *out)
 {
+    const bool drawing = info->drawing;
+    const bool stretches = !drawing || info->scene;
     const uint32_t box[2] = {wanted->width, wanted->height};
     backend_cut cut;
 
@@ -70,11 +73,11 @@ static void plan_shown(const dp_render_output *wanted, const uint32_t shown[2], 
         memcpy(out->whole, out->target, sizeof out->whole);
         return;
     }
-    if (wanted->fit == DP_RENDER_EXACT && !drawing) {
+    if (wanted->fit == DP_RENDER_EXACT && stretches) {
         memcpy(out->whole, box, sizeof box);
         return;
     }
-    /* A drawing that is stretched is drawn in proportion first, with no side too small. */
+    /* librsvg draws in proportion; what is stretched is drawn so first, with no side too small. */
     pipeline_cut(shown, box, &cut);
     const uint32_t sides[2] = {cut.width, cut.height};
     if (!drawing && (cut.width < box[0] || cut.height < box[1])) {
@@ -114,7 +117,7 @@ static void plan_outputs(pipeline *p, const media_info *info, decode_hints *hint
     *hints = (decode_hints){.frames_max = 1, .bytes_max = p->animation_bytes_max};
     for (unsigned i = 0; i < p->job->output_count; i++) {
         pipeline_output *output = &p->outputs[i];
-        plan_shown(&p->job->outputs[i], shown, p->drawing, output);
+        plan_shown(&p->job->outputs[i], shown, info, output);
         if (side) {
             swap(output->target);
             swap(output->whole);
@@ -237,26 +240,117 @@ static dp_status draw_each(pipeline *p, decode_session *session)
     return status;
 }
 
+/* An output that is drawn as it is to be is an item; one that is cut is drawn here first. */
+static dp_status make_scene_item(pipeline *p, unsigned index)
+{
+    pipeline_output *output = &p->outputs[index];
+    const bool whole = memcmp(output->whole, output->target, sizeof output->whole) == 0;
+    picture *canvas = whole ? &output->pixels : &output->drawn;
+
+    dp_status status = task_check_pixels(&p->task, output->whole[0], output->whole[1]);
+    if (status == DP_OK) {
+        status = picture_take(&p->task, output->whole[0], output->whole[1], 1, canvas);
+    }
+    if (status != DP_OK) {
+        return status;
+    }
+    if (whole) {
+        p->items[p->item_count++] = (backend_item){
+            .kind = BACKEND_RASTER, .task = &p->task, .scene = &p->scene, .target = canvas};
+        return DP_OK;
+    }
+    status = drawing_raster(&p->task, &p->scene, canvas);
+    return status == DP_OK ? make_item(p, index, canvas) : status;
+}
+
+static dp_status plan_scene(pipeline *p)
+{
+    media_info info = {.orientation = 1, .drawing = true, .scene = true};
+    decode_hints hints;
+    uint32_t sides[2];
+
+    dp_status status = DP_OK;
+    drawing_sides(&p->scene, sides);
+    info.width = sides[0];
+    info.height = sides[1];
+    plan_outputs(p, &info, &hints);
+    p->result.source_format = DP_MEDIA_SVG;
+    p->result.source_frame_count = 1;
+    find_same(p);
+    for (unsigned i = 0; i < p->job->output_count && status == DP_OK; i++) {
+        if (p->outputs[i].same_as == i) {
+            status = make_scene_item(p, i);
+        }
+    }
+    return status;
+}
+
+/* A scene that an earlier job of the same source left; a damaged one is forgotten. */
+static bool find_scene(pipeline *p, media_bytes bytes)
+{
+    dp_cache_entry entry;
+    if (p->scenes == NULL || p->job->scene_key == NULL ||
+        dp_media_sniff(bytes.data, bytes.size_bytes) != DP_MEDIA_SVG ||
+        dp_cache_lookup(p->scenes, p->job->scene_key, &entry) != DP_OK) {
+        return false;
+    }
+    if (scene_open(dp_buf_data(entry.buf), dp_buf_size(entry.buf), &p->scene) != DP_OK) {
+        dp_put(entry.buf);
+        (void)dp_cache_remove(p->scenes, p->job->scene_key);
+        return false;
+    }
+    p->scene_bytes = entry.buf;
+    return true;
+}
+
+/* For the next job; one that cannot be kept is made again. */
+static void keep_scene(pipeline *p)
+{
+    const dp_cache_entry entry = {.buf = p->scene_bytes, .priority = DP_PRIORITY_LOW};
+    if (p->scenes != NULL && p->job->scene_key != NULL) {
+        (void)dp_cache_insert(p->scenes, p->job->scene_key, &entry, NULL);
+    }
+}
+
+static dp_status use_session(pipeline *p, decode_session *session)
+{
+    decode_hints hints;
+
+    p->result.source_format = session->format;
+    p->result.engine = session->engine;
+    if (session->info.scene) {
+        dp_status status = decode_scene(session, &p->scene_bytes);
+        if (status == DP_OK) {
+            status = drawing_open(&p->task, p->scene_bytes, &p->scene);
+        }
+        status = status == DP_OK ? plan_scene(p) : status;
+        if (status == DP_OK) {
+            keep_scene(p);
+        }
+        return status;
+    }
+    plan_outputs(p, &session->info, &hints);
+    return p->drawing ? draw_each(p, session) : decode_once(p, session, &hints);
+}
+
 dp_status pipeline_decode(pipeline *p)
 {
     const media_bytes bytes = {.data = dp_buf_data(p->job->source),
                                .size_bytes = dp_buf_size(p->job->source)};
     const uint64_t begun = os_clock_ns();
     decode_session *session;
-    decode_hints hints;
 
     DP_ASSERT(p->job->output_count >= 1 && p->job->output_count <= DP_RENDER_OUTPUTS_MAX);
     nvtx_push(NVTX_DECODE, NVTX_CATEGORY_RENDER, bytes.size_bytes);
     dp_status status = task_check_time(&p->task);
-    if (status == DP_OK) {
+    if (status == DP_OK && find_scene(p, bytes)) {
+        status = plan_scene(p);
+    } else if (status == DP_OK) {
         status = decode_open(p->reader, &p->task, bytes, &session);
-    }
-    if (status == DP_OK) {
-        plan_outputs(p, &session->info, &hints);
-        p->result.source_format = session->format;
-        p->result.engine = session->engine;
-        status = p->drawing ? draw_each(p, session) : decode_once(p, session, &hints);
-        decode_close(session);
+        if (status == DP_OK) {
+            status = use_session(p, session);
+            decode_close(session);
+        }
     }
     nvtx_pop();
     p->result.decode_ns = os_clock_ns() - begun;
@@ -367,6 +461,8 @@ void pipeline_drop(pipeline *p)
         output->borrowed = false;
     }
     picture_drop(&p->source);
+    dp_put(p->scene_bytes);
+    p->scene_bytes = NULL;
     p->item_count = 0;
 }
 

@@ -8,7 +8,8 @@
  *
  * A job's source is a picture, decoded once at the size that the largest output needs and cut and
  * scaled for each; or a drawing, which is made anew at the size of each output, so that none is
- * blurred.  Outputs of the same pixels share them.
+ * blurred: from a scene that is kept for the next job of the same source, or by librsvg.  Outputs
+ * of the same pixels share them.
  */
 #ifndef DP_RENDER_PIPELINE_H
 #define DP_RENDER_PIPELINE_H
@@ -33,10 +34,13 @@ typedef struct pipeline {
     const dp_render_job *job;
     const decode_reader *reader;
     size_t animation_bytes_max; /* of an animation's frames, 0 = any */
+    dp_cache *scenes;           /* (optional) where scenes of drawings are kept */
     dp_render_result result; /* filled step by step; queued_ns, batch_ns, resize_ns are not ours */
     bool drawing;
     unsigned orientation;
-    picture source; /* of a picture */
+    picture source;      /* of a picture */
+    dp_buf *scene_bytes; /* of a drawing that our own engine draws, else NULL */
+    scene scene;         /* points into them */
     pipeline_output outputs[DP_RENDER_OUTPUTS_MAX];
     backend_item items[DP_RENDER_OUTPUTS_MAX]; /* to be run before pipeline_encode() */
     unsigned item_count;

@@ -160,10 +160,19 @@ static void resume(flight *f)
     }
 }
 
+static bool device_takes(const flight *f)
+{
+    bool takes = f->render->batcher != NULL;
+    for (unsigned i = 0; i < f->run.item_count && takes; i++) {
+        takes = f->run.items[i].kind == BACKEND_RESAMPLE || f->render->device->ops->rasters;
+    }
+    return takes;
+}
+
 /* True when the items are with the device; the flight is then no longer this worker's. */
 static bool give_to_device(flight *f)
 {
-    if (f->render->batcher == NULL) {
+    if (!device_takes(f)) {
         return false;
     }
     f->group = (batch_group){
@@ -189,7 +198,7 @@ static dp_status run_here(flight *f)
     stage_begin(f, DP_RENDER_STAGE_RESIZE);
     dp_status status = render->cpu->ops->run(render->cpu, items, f->run.item_count, detail);
     if (status == DP_OK) {
-        const bool in_place_of_device = render->device != NULL;
+        const bool in_place_of_device = device_takes(f);
         status = pipeline_settle(
             &f->run, in_place_of_device ? PIPELINE_ENGINE_SPARE : render->cpu->ops->name, NULL,
             &spare_items);
@@ -207,10 +216,12 @@ static void begin(flight *f)
     f->run = (pipeline){.task = {.pool = render->pool,
                                  .deadline_ns = f->job.deadline_ns,
                                  .input_pixels_max = render->config.input_pixels_max,
-                                 .tenant = f->job.job.tenant},
+                                 .tenant = f->job.job.tenant,
+                                 .own_engine_only = render->config.own_engine_only},
                         .job = &f->job.job,
                         .reader = render->isolation.reader,
                         .animation_bytes_max = ANIMATION_BYTES_MAX,
+                        .scenes = render->config.scenes,
                         .result = {.queued_ns = now - f->job.submitted_ns}};
     count(&render->counted.stage_ns[DP_RENDER_STAGE_QUEUE], f->run.result.queued_ns);
     /* Refused where the same bytes are in two jobs, or are the caller's own to count. */

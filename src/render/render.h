@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <danpool/buf.h>
+#include <danpool/cache.h>
 #include <danpool/pool.h>
 
 #define DP_RENDER_OUTPUTS_MAX 8u
@@ -66,16 +67,18 @@ typedef enum dp_render_isolation {
 } dp_render_isolation;
 
 typedef struct dp_render_config {
-    unsigned workers;             /* threads, 0 = one per core, at most 64 */
-    unsigned queue_max;           /* jobs waiting, 0 = 256 */
-    unsigned tenant_jobs_max;     /* of them by one tenant, 0 = queue_max */
-    unsigned batch_max;           /* items in one batch for a device, 0 = 256, at most 4,096 */
-    unsigned batch_delay_us;      /* an item waits for others at most, 0 = 2,000 */
-    unsigned retry_ms;            /* a device that failed is tried again after, 0 = 60,000 */
-    dp_backend_choice backend;    /* (optional) auto: cuda where it works, else cpu */
-    size_t input_bytes_max;       /* 0 = 8 MiB */
-    uint64_t input_pixels_max;    /* of the source picture, 0 = 40 million */
-    unsigned time_ms_max;         /* from submit to done, 0 = 5,000 */
+    unsigned workers;          /* threads, 0 = one per core, at most 64 */
+    unsigned queue_max;        /* jobs waiting, 0 = 256 */
+    unsigned tenant_jobs_max;  /* of them by one tenant, 0 = queue_max */
+    unsigned batch_max;        /* items in one batch for a device, 0 = 256, at most 4,096 */
+    unsigned batch_delay_us;   /* an item waits for others at most, 0 = 2,000 */
+    unsigned retry_ms;         /* a device that failed is tried again after, 0 = 60,000 */
+    dp_backend_choice backend; /* (optional) auto: cuda where it works, else cpu */
+    bool own_engine_only;      /* drawings beyond our own engine are refused, not librsvg's */
+    dp_cache *scenes;          /* (optional) keeps scenes of drawings for jobs with a scene_key */
+    size_t input_bytes_max;    /* 0 = 8 MiB */
+    uint64_t input_pixels_max; /* of the source picture, 0 = 40 million */
+    unsigned time_ms_max;      /* from submit to done, 0 = 5,000 */
     dp_render_listener *listener; /* (optional) */
     void *listener_user;
     dp_render_isolation isolation; /* (optional) THREAD */
@@ -142,6 +145,9 @@ typedef struct dp_render_job {
     dp_render_output outputs[DP_RENDER_OUTPUTS_MAX];
     unsigned output_count; /* 1 .. DP_RENDER_OUTPUTS_MAX */
     dp_render_animation animation;
+    /* (optional) under which the scene of this source, if it is a drawing, is looked for and kept;
+     * stays until done() */
+    const dp_cache_key *scene_key;
     uint64_t tenant;      /* whose share it takes: any number that no other tenant uses */
     dp_priority priority; /* higher first; within one, tenants take turns */
     unsigned time_ms_max; /* (optional) of this job, submit to done; never above the config's */

@@ -380,6 +380,7 @@ dp_status sandbox_open(sandbox *box, render_task *task, media_bytes source, sand
                                     .place_size_bytes = job.region->size_bytes - job.place_bytes,
                                     .input_pixels_max = task->input_pixels_max};
     request.place_bytes = job.place_bytes;
+    request.own_engine_only = task->own_engine_only;
     status = sandbox_ask(&job, job.region, &request, &expected, &reply);
     if (status == DP_OK) {
         status = status_of(task, &reply);
@@ -475,6 +476,46 @@ dp_status sandbox_decode(sandbox_job *job, const decode_hints *hints, picture *o
         job->is_open = false; /* the worker closes its decoder by itself */
         job->region = status == DP_OK ? NULL : job->region;
     }
+    return status;
+}
+
+/* The bytes may change until the region is given back, so they are looked at only in the copy. */
+static dp_status copy_scene(sandbox_job *job, const sandbox_region *region, size_t size_bytes,
+                            dp_buf **out)
+{
+    const dp_request request = {
+        .size_bytes = size_bytes, .kind = DP_KIND_ENCODED, .need = DP_NEED_HOST};
+    const dp_status status = dp_get(job->box->pool, &request, out);
+    if (status != DP_OK) {
+        return task_fail(job->task, status, "no memory for the drawing's scene");
+    }
+    memcpy(dp_buf_data(*out), region->bytes, size_bytes);
+    dp_stats_copied(job->box->pool, size_bytes);
+    return DP_OK;
+}
+
+dp_status sandbox_scene(sandbox_job *job, dp_buf **out)
+{
+    DP_ASSERT(job->is_open && job->info.scene);
+    wire_request request = {0};
+    sandbox_region *region;
+    wire_reply reply;
+
+    dp_status status = region_take(job->box, job->worker, kill_time_ns(job->task), &region);
+    if (status != DP_OK) {
+        return task_fail(job->task, status, "no memory to draw in");
+    }
+    const wire_expected expected = {
+        .op = WIRE_SCENE, .job = job->number, .place_size_bytes = region->size_bytes};
+    region->dirty_bytes = SIZE_MAX;
+    status = sandbox_ask(job, region, &request, &expected, &reply);
+    if (status == DP_OK) {
+        status = status_of(job->task, &reply);
+    }
+    if (status == DP_OK) {
+        status = copy_scene(job, region, (size_t)reply.used_bytes, out);
+    }
+    region_give(region);
     return status;
 }
 

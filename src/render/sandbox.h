@@ -97,6 +97,12 @@ dp_status sandbox_open(sandbox *box, render_task *task, media_bytes source, sand
  */
 dp_status sandbox_decode(sandbox_job *job, const decode_hints *hints, picture *out);
 
+/*
+ * The scene of a drawing that was opened with info.scene, copied out of the worker's reach into a
+ * buffer of its own; not looked at yet.
+ */
+dp_status sandbox_scene(sandbox_job *job, dp_buf **out);
+
 /* Ends the job, at whatever stage it is. */
 void sandbox_close(sandbox_job *job);
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "render/svg/scene.h"
+
 #define ORIENTATION_MAX 8u
 
 /* Words of a stranger end up in logs and in front of the sender: printable ASCII, ended. */
@@ -24,7 +26,7 @@ static bool info_is_sound(const wire_reply *r, const wire_expected *expected)
 {
     if (r->source_width == 0 || r->source_height == 0 || r->source_width > RENDER_SOURCE_SIDE_MAX ||
         r->source_height > RENDER_SOURCE_SIDE_MAX || r->orientation == 0 ||
-        r->orientation > ORIENTATION_MAX || r->drawing > 1) {
+        r->orientation > ORIENTATION_MAX || r->drawing > 1 || r->scene > r->drawing) {
         return false;
     }
     return r->drawing == 1 ||
@@ -63,7 +65,14 @@ static bool decoded_is_sound(const wire_reply *r, const wire_expected *expected)
     if (r->used_bytes == 0 || r->used_bytes > expected->place_size_bytes) {
         return false;
     }
-    return r->kind == WIRE_BYTES || (r->kind == WIRE_PICTURE && picture_is_sound(r, expected));
+    return r->kind == WIRE_PICTURE && picture_is_sound(r, expected);
+}
+
+/* What is in it is for scene_open() to say. */
+static bool scene_is_sound(const wire_reply *r, const wire_expected *expected)
+{
+    return r->kind == WIRE_BYTES && r->used_bytes > 0 && r->used_bytes <= SCENE_BYTES_MAX &&
+           r->used_bytes <= expected->place_size_bytes;
 }
 
 bool wire_reply_check(wire_reply *reply, size_t size_bytes, const wire_expected *expected)
@@ -86,6 +95,8 @@ bool wire_reply_check(wire_reply *reply, size_t size_bytes, const wire_expected 
         return info_is_sound(reply, expected);
     case WIRE_DECODE:
         return decoded_is_sound(reply, expected);
+    case WIRE_SCENE:
+        return scene_is_sound(reply, expected);
     default:
         return true;
     }
@@ -96,7 +107,8 @@ media_info wire_reply_info(const wire_reply *reply)
     return (media_info){.width = reply->source_width,
                         .height = reply->source_height,
                         .orientation = reply->orientation,
-                        .drawing = reply->drawing == 1};
+                        .drawing = reply->drawing == 1,
+                        .scene = reply->scene == 1};
 }
 
 picture wire_reply_picture(const wire_reply *reply)

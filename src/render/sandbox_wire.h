@@ -6,6 +6,7 @@
  *     worker  HELLO reply, once it has shut itself in
  *     daemon  OPEN    source bytes lie in the region     worker  what the header says
  *     daemon  DECODE  size and limits                    worker  picture in the region
+ *     daemon  SCENE   of a drawing                       worker  flat bytes in the region
  *     daemon  CLOSE                                      worker  (nothing)
  *
  * A picture is decoded once, and closed with that; a drawing until CLOSE, or an error.
@@ -30,7 +31,7 @@
 #include "render/codec.h"
 #include "render/picture.h"
 
-#define WIRE_VERSION       UINT32_C(0x64700001)
+#define WIRE_VERSION       UINT32_C(0x64700002)
 #define WIRE_MESSAGE_BYTES 160u
 
 /* The descriptor that a worker finds its socket at. */
@@ -46,12 +47,13 @@ typedef enum wire_op {
     WIRE_HELLO, /* in a reply only */
     WIRE_OPEN,
     WIRE_DECODE,
+    WIRE_SCENE,
     WIRE_CLOSE,
     WIRE_TRICK, /* tests: answered by a worker that was built for them, refused by others */
     WIRE_OP_COUNT
 } wire_op;
 
-/* What a DECODE gave. */
+/* What a DECODE or a SCENE gave. */
 typedef enum wire_kind {
     WIRE_NOTHING,
     WIRE_PICTURE,
@@ -73,6 +75,7 @@ typedef struct wire_request {
     uint64_t bytes_max; /* decode_hints */
     uint32_t width, height, frames_max;
     uint32_t want_planes;
+    uint32_t own_engine_only; /* OPEN: as in render_task */
 } wire_request;
 
 typedef struct wire_plane {
@@ -91,9 +94,9 @@ typedef struct wire_reply {
     /* HELLO */
     uint32_t filtered; /* 1: the system call filter is in force */
     /* OPEN */
-    uint32_t orientation, drawing;
+    uint32_t orientation, drawing, scene;
     uint32_t source_width, source_height;
-    /* DECODE; every offset is from the place */
+    /* DECODE, SCENE; every offset is from the place */
     uint32_t picture_kind;
     uint32_t width, height, frame_count, loop_count;
     uint64_t used_bytes;

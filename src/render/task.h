@@ -24,7 +24,8 @@ typedef struct render_task {
     dp_pool *pool;
     uint64_t deadline_ns; /* os_clock_ns(), 0 = none */
     uint64_t input_pixels_max;
-    uint64_t tenant; /* (optional) who sent it, 0 = nobody in particular */
+    uint64_t tenant;      /* (optional) who sent it, 0 = nobody in particular */
+    bool own_engine_only; /* no librsvg for drawings that our own engine does not cover */
     /* (optional) Where the decoded picture is to lie if it fits: taken by the first that asks. */
     dp_buf *place;
     char message[160];
