@@ -462,6 +462,9 @@ dp_status config_check(const config *in, config_error *error)
         strcmp(backend, "cuda") != 0) {
         return config_fail(error, "render.backend must be auto, cpu or cuda, not \"%s\"", backend);
     }
+    if (strcmp(in->render_svg, "auto") != 0 && strcmp(in->render_svg, "own") != 0) {
+        return config_fail(error, "render.svg must be auto or own, not \"%s\"", in->render_svg);
+    }
     const char *isolation = in->render_isolation;
     if (strcmp(isolation, "auto") != 0 && strcmp(isolation, "process") != 0 &&
         strcmp(isolation, "thread") != 0) {

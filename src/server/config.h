@@ -50,6 +50,7 @@
     N(render, device_retry_s, 60, 1, 86400, "a GPU that failed is tried again after")              \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
     S(render, isolation, "auto", "where pictures are decoded: process, auto or thread")            \
+    S(render, svg, "auto", "auto: what our engine lacks is librsvg's; own: it is refused")         \
     S(render, decoder, "", "path of danpool-decoder, empty = it is looked for")                    \
     N(render, decoder_memory_mib, 1024, 64, 65536, "memory of one decoder process")                \
     N(render, input_mib_max, 8, 1, 256, "largest upload")                                          \

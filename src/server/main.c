@@ -310,6 +310,8 @@ static dp_status open_render(dp_server *server)
         .backend = strcmp(settings->render_backend, "cpu") == 0    ? DP_BACKEND_CPU
                    : strcmp(settings->render_backend, "cuda") == 0 ? DP_BACKEND_CUDA
                                                                    : DP_BACKEND_AUTO,
+        .own_engine_only = strcmp(settings->render_svg, "own") == 0,
+        .scenes = server->cache,
         .input_bytes_max = (size_t)settings->render_input_mib_max << 20,
         .input_pixels_max = (uint64_t)settings->render_pixels_max,
         .time_ms_max = (unsigned)settings->render_time_ms_max,
@@ -386,7 +388,10 @@ static dp_status server_open(dp_server *server)
     if (status == DP_OK) {
         status = open_render(server);
     }
-    media_config media = {.cache = server->cache, .render = server->render, .post = post_upload};
+    const media_config media = {.cache = server->cache,
+                                .render = server->render,
+                                .post = post_upload,
+                                .own_engine_only = strcmp(server->config.render_svg, "own") == 0};
     if (status == DP_OK) {
         status = media_store_create(&media, &server->media);
     }

@@ -18,10 +18,14 @@
 #include "server/log.h"
 #include "server/metrics.h"
 
+/* A scene is of the document alone; another layout of scenes is another purpose. */
+#define SCENE_PURPOSE "danpool scene 1"
+
 typedef struct media_task {
     struct media_task *next;
     media_store *store;
     dp_cache_key key;
+    dp_cache_key scene_key; /* of a drawing */
     media_upload *waiting;
     uint64_t tenant; /* the room of the first of them, which stays while the task does */
     uint64_t begun_ns;
@@ -64,20 +68,27 @@ unsigned media_in_flight(media_store *store)
     return count;
 }
 
-static dp_status hash_source(const dp_buf *source, uint32_t width_max, uint32_t height_max,
-                             dp_cache_key *out)
+/* The bytes and what is to become of them. */
+static dp_status hash_source(const dp_buf *source, const char *purpose, dp_cache_key *out)
 {
-    char shape[64];
-    int shape_bytes = snprintf(shape, sizeof shape, "danpool media 2 %ux%u webp",
-                               (unsigned)width_max, (unsigned)height_max);
     unsigned size_bytes = DP_CACHE_KEY_BYTES;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool good = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(context, shape, (size_t)shape_bytes + 1) == 1 &&
+                EVP_DigestUpdate(context, purpose, strlen(purpose) + 1) == 1 &&
                 EVP_DigestUpdate(context, dp_buf_data(source), dp_buf_size(source)) == 1 &&
                 EVP_DigestFinal_ex(context, out->bytes, &size_bytes) == 1;
     EVP_MD_CTX_free(context);
     return good ? DP_OK : DP_ERR_NOMEM;
+}
+
+/* Where two engines could draw the same document, what each made is cached apart. */
+static dp_status hash_picture(const media_store *store, const dp_buf *source, uint32_t width_max,
+                              uint32_t height_max, dp_cache_key *out)
+{
+    char purpose[64];
+    (void)snprintf(purpose, sizeof purpose, "danpool media 3 %ux%u webp%s", (unsigned)width_max,
+                   (unsigned)height_max, store->config.own_engine_only ? " own" : "");
+    return hash_source(source, purpose, out);
 }
 
 static void id_write(const dp_cache_key *key, char *to)
@@ -302,6 +313,10 @@ static void task_start(media_task *task, dp_buf *source, const dp_render_output 
                          .priority = DP_PRIORITY_NORMAL,
                          .done = task_done,
                          .user = task};
+    if (dp_media_sniff(dp_buf_data(source), dp_buf_size(source)) == DP_MEDIA_SVG &&
+        hash_source(source, SCENE_PURPOSE, &task->scene_key) == DP_OK) {
+        job.scene_key = &task->scene_key;
+    }
     if (!dp_media_can_encode(DP_MEDIA_WEBP)) {
         job.outputs[0].format = dp_media_can_encode(DP_MEDIA_PNG) ? DP_MEDIA_PNG : DP_MEDIA_JPEG;
     }
@@ -318,7 +333,7 @@ bool media_submit(media_store *store, media_upload *upload, dp_buf *source, uint
 {
     media_task *task = calloc(1, sizeof *task);
     upload->result = (media_result){.error = PROTOCOL_OK};
-    if (task == NULL || hash_source(source, width_max, height_max, &task->key) != DP_OK) {
+    if (task == NULL || hash_picture(store, source, width_max, height_max, &task->key) != DP_OK) {
         free(task);
         refuse(&upload->result, DP_ERR_NOMEM, "no memory just now, try again");
         return true;

@@ -62,6 +62,7 @@ typedef struct media_config {
     dp_cache *cache;
     dp_render *render;
     media_post *post;
+    bool own_engine_only; /* as the render pipeline was made */
 } media_config;
 
 dp_status media_store_create(const media_config *config, media_store **out);
