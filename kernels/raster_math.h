@@ -96,13 +96,9 @@ typedef struct raster_piece {
     uint32_t rise; /* height / (right - left), 20 fraction bits; 0 within one column */
 } raster_piece;
 
-/* The row [top, top + RASTER_ONE) must meet the edge. */
-DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
+/* The part from (xa, ya) to (xb, yb), within one row. */
+DP_FN raster_piece raster_piece_between(int32_t xa, int32_t ya, int32_t xb, int32_t yb)
 {
-    const int32_t ya = e->y0 > top ? e->y0 : top;
-    const int32_t yb = e->y1 < top + RASTER_ONE ? e->y1 : top + RASTER_ONE;
-    const int32_t xa = raster_edge_x(e, ya);
-    const int32_t xb = raster_edge_x(e, yb);
     raster_piece p;
 
     p.left = xa < xb ? xa : xb;
@@ -115,6 +111,15 @@ DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
     return p;
 }
 
+/* The row [top, top + RASTER_ONE) must meet the edge. */
+DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
+{
+    const int32_t ya = e->y0 > top ? e->y0 : top;
+    const int32_t yb = e->y1 < top + RASTER_ONE ? e->y1 : top + RASTER_ONE;
+
+    return raster_piece_between(raster_edge_x(e, ya), ya, raster_edge_x(e, yb), yb);
+}
+
 /* How much of the piece's height lies left of x. */
 DP_FN int32_t raster_piece_height(const raster_piece *p, int32_t x)
 {
@@ -122,6 +127,15 @@ DP_FN int32_t raster_piece_height(const raster_piece *p, int32_t x)
         return p->height;
     }
     return x <= p->left ? 0 : (int32_t)(((uint32_t)(x - p->left) * p->rise) >> 20);
+}
+
+/* Adds `height` over a distance of twice the mean of a and b from the cell's left side. */
+DP_FN void raster_cell_add(const raster_grid *g, int32_t *cell, int32_t height, int32_t distance)
+{
+    const int32_t next = height * distance;
+
+    RASTER_ADD(cell, height * (2 * RASTER_ONE) - next);
+    RASTER_ADD(cell + g->column_step, next);
 }
 
 /* Adds one piece to a row of the grid's cells. */
@@ -136,17 +150,20 @@ DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_pie
     if (g->left && below != 0) {
         RASTER_ADD(row, sign * below * (2 * RASTER_ONE));
     }
+    if (first == last) {
+        if (begin < end) {
+            raster_cell_add(g, row + (first - g->x) * g->column_step, sign * p->height,
+                            p->left + p->right - 2 * first * RASTER_ONE);
+        }
+        return;
+    }
     for (int32_t column = begin; column < end; column++) {
         const int32_t origin = column * RASTER_ONE;
-        const int32_t to = column == last ? p->height : raster_piece_height(p, origin + RASTER_ONE);
+        const int32_t to = raster_piece_height(p, origin + RASTER_ONE);
         const int32_t a = p->left > origin ? p->left - origin : 0;
         const int32_t b = column == last ? p->right - origin : RASTER_ONE;
-        const int32_t height = sign * (to - below);
-        const int32_t next = height * (a + b);
-        int32_t *cell = row + (column - g->x) * g->column_step;
 
-        RASTER_ADD(cell, height * (2 * RASTER_ONE) - next);
-        RASTER_ADD(cell + g->column_step, next);
+        raster_cell_add(g, row + (column - g->x) * g->column_step, sign * (to - below), a + b);
         below = to;
     }
 }
@@ -159,10 +176,17 @@ DP_FN void raster_line_add(const raster_grid *g, raster_line line, int32_t scale
     const int32_t bottom = (e.y1 - 1) >> RASTER_SHIFT;
     const int32_t begin = top > g->y ? top : g->y;
     const int32_t end = bottom < g->y + g->rows ? bottom + 1 : g->y + g->rows;
+    int32_t ya = top < g->y ? g->y * RASTER_ONE : e.y0;
+    int32_t xa = begin < end ? raster_edge_x(&e, ya) : 0;
 
     for (int32_t y = begin; y < end; y++) {
-        const raster_piece p = raster_piece_of(&e, y * RASTER_ONE);
+        const int32_t yb = y == bottom ? e.y1 : (y + 1) * RASTER_ONE;
+        const int32_t xb = raster_edge_x(&e, yb);
+        const raster_piece p = raster_piece_between(xa, ya, xb, yb);
+
         raster_piece_add(g, g->cells + (y - g->y) * g->row_step, &p, e.sign);
+        xa = xb;
+        ya = yb;
     }
 }
 
