@@ -10,7 +10,11 @@
 
 #include <string.h>
 
-_Static_assert(RASTER_CELLS >= RASTER_TILE * RASTER_CELLS_STRIDE, "the tile's cells fit");
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+_Static_assert(RASTER_CELLS >= RASTER_TILE * (RASTER_TILE + 1), "the tile's cells fit");
 _Static_assert(RASTER_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1), "a fine row's cells fit");
 
 /* Rows of the tile that the lines or the backdrop touch. */
@@ -39,28 +43,76 @@ static raster_span touched(const raster_cover_job *job)
     return begin < end ? (raster_span){(uint32_t)begin, (uint32_t)end} : (raster_span){0, 0};
 }
 
-/* One row: sums of the cells, with the first and the last among the extremes. */
-static int32_t sum_row(const int32_t *cells, int32_t backdrop, int32_t *sums)
+/*
+ * Sums along all rows at once, column by column; [column][row] as the cells are.  Gives a bit for
+ * each row that overlaps itself.  `rows` is RASTER_TILE, which the compiler had better not know: it
+ * would unroll the loop before it could make vectors of it.
+ */
+RASTER_VECTOR
+static uint32_t sum_cells(const int32_t *DP_RESTRICT cells, const int32_t *DP_RESTRICT backdrop,
+                          int32_t *DP_RESTRICT sums, uint32_t rows)
 {
-    int32_t run = backdrop * (2 * RASTER_ONE);
-    int32_t low = run;
-    int32_t high = run;
+    int32_t run[RASTER_TILE];
+    int32_t low[RASTER_TILE];
+    int32_t high[RASTER_TILE];
+    uint32_t overlaps = 0;
 
-    for (int32_t i = 0; i < RASTER_TILE; i++) {
-        run += cells[i];
-        low = run < low ? run : low;
-        high = run > high ? run : high;
-        sums[i] = run;
+    for (uint32_t row = 0; row < RASTER_TILE; row++) {
+        run[row] = backdrop[row] * (2 * RASTER_ONE);
+        low[row] = run[row];
+        high[row] = run[row];
     }
-    run += cells[RASTER_TILE];
-    low = run < low ? run : low;
-    high = run > high ? run : high;
-    return raster_overlaps(low, high);
+    for (uint32_t column = 0; column <= RASTER_TILE; column++) {
+        for (uint32_t row = 0; row < rows; row++) {
+            run[row] += cells[column * RASTER_TILE + row];
+            low[row] = run[row] < low[row] ? run[row] : low[row];
+            high[row] = run[row] > high[row] ? run[row] : high[row];
+            sums[column * RASTER_TILE + row] = run[row];
+        }
+    }
+    for (uint32_t row = 0; row < RASTER_TILE; row++) {
+        overlaps |= (uint32_t)raster_overlaps(low[row], high[row]) << row;
+    }
+    return overlaps;
+}
+
+/* Columns of bytes become rows. */
+static void turn(const uint8_t *DP_RESTRICT columns, uint8_t *DP_RESTRICT rows)
+{
+#if defined(__SSE2__)
+    __m128i from[RASTER_TILE];
+    __m128i to[RASTER_TILE];
+
+    for (int i = 0; i < RASTER_TILE; i++) {
+        from[i] = _mm_load_si128((const __m128i *)(const void *)(columns + i * RASTER_TILE));
+    }
+    /* Four times the first half is interleaved with the second: that turns the index by a bit. */
+    for (int step = 0; step < 4; step++) {
+        for (int i = 0; i < RASTER_TILE / 2; i++) {
+            to[2 * i] = _mm_unpacklo_epi8(from[i], from[i + RASTER_TILE / 2]);
+            to[2 * i + 1] = _mm_unpackhi_epi8(from[i], from[i + RASTER_TILE / 2]);
+        }
+        for (int i = 0; i < RASTER_TILE; i++) {
+            from[i] = to[i];
+        }
+    }
+    for (int i = 0; i < RASTER_TILE; i++) {
+        _mm_storeu_si128((__m128i *)(void *)(rows + i * RASTER_TILE), from[i]);
+    }
+#else
+    for (uint32_t row = 0; row < RASTER_TILE; row++) {
+        for (uint32_t column = 0; column < RASTER_TILE; column++) {
+            rows[row * RASTER_TILE + column] = columns[column * RASTER_TILE + row];
+        }
+    }
+#endif
 }
 
 RASTER_VECTOR
-static void to_bytes(const int32_t *sums, uint32_t rule, uint8_t *coverage, uint32_t count)
+static void to_bytes(const int32_t *DP_RESTRICT sums, uint32_t rule, uint8_t *DP_RESTRICT coverage)
 {
+    const uint32_t count = RASTER_TILE_PIXELS;
+
     if (rule == RASTER_EVEN_ODD) {
         for (uint32_t i = 0; i < count; i++) {
             coverage[i] = (uint8_t)raster_coverage(raster_area(sums[i], RASTER_EVEN_ODD));
@@ -130,27 +182,23 @@ raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t
                               .y = job->y,
                               .columns = RASTER_TILE,
                               .rows = RASTER_TILE,
-                              .column_step = 1,
-                              .row_step = RASTER_CELLS_STRIDE};
-    int32_t sums[RASTER_TILE_PIXELS];
-    uint32_t overlaps = edges->overlaps;
+                              .column_step = RASTER_TILE,
+                              .row_step = 1};
+    int32_t sums[RASTER_TILE_PIXELS + RASTER_TILE];
+    _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
+    uint32_t overlaps;
 
-    memset(cells + rows.begin * RASTER_CELLS_STRIDE, 0,
-           sizeof(*cells) * (rows.end - rows.begin) * RASTER_CELLS_STRIDE);
+    memset(cells, 0, sizeof(sums));
     for (uint32_t i = 0; i < edges->ref_count; i++) {
         const uint32_t ref = job->plan->refs[edges->first_ref + i] & ~RASTER_REF_FIRST;
         raster_line_add(&grid, job->plan->lines[ref], 0);
     }
-    for (uint32_t row = rows.begin; row < rows.end; row++) {
-        if (sum_row(cells + row * RASTER_CELLS_STRIDE, edges->backdrop[row],
-                    sums + row * RASTER_TILE)) {
-            /* And the rows beside it: there a side may be doubled without going beyond one. */
-            overlaps |= (7u << row) >> 1;
-        }
-    }
-    to_bytes(sums + rows.begin * RASTER_TILE, job->rule, coverage + rows.begin * RASTER_TILE,
-             (rows.end - rows.begin) * RASTER_TILE);
-    if (job->rule == RASTER_NON_ZERO && overlaps != 0) {
+    overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
+    to_bytes(sums, job->rule, columns);
+    turn(columns, coverage);
+    if (job->rule == RASTER_NON_ZERO && (overlaps | edges->overlaps) != 0) {
+        /* And the rows beside it: there a side may be doubled without going beyond one. */
+        overlaps |= overlaps << 1 | overlaps >> 1 | edges->overlaps;
         for (uint32_t row = rows.begin; row < rows.end; row++) {
             if ((overlaps >> row & 1u) != 0) {
                 refine_row(job, (int32_t)row, coverage + row * RASTER_TILE, cells);

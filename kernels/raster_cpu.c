@@ -53,6 +53,7 @@ static const uint8_t *cover(machine *m, const raster_command *command, raster_sp
     const raster_cover_job job = {.plan = m->plan,
                                   .edges = &m->plan->edges[command->edges],
                                   .rule = command->mode,
+                                  .rows = RASTER_TILE,
                                   .x = m->x,
                                   .y = m->y};
     *rows = raster_cover(&job, m->coverage, m->cells);
