@@ -20,14 +20,6 @@
  */
 #include "render/svg/outline_pen.h"
 
-#define FAR_AWAY 1073741824.0f
-
-float clip_tame(float value)
-{
-    value = value > -FAR_AWAY ? value : -FAR_AWAY;
-    return value < FAR_AWAY ? value : FAR_AWAY;
-}
-
 /* Rounded (positions are half a unit on) and clamped to [0, high]. */
 static int32_t fixed(double value, double high)
 {

@@ -25,10 +25,12 @@
 
 /* s above, in pixels: 4/3 of it and the rounding are within the tenth of a pixel that is promised.
  */
-#define CURVE_SAGITTA 0.07f
-/* No finite curve wants more: the clipping pen halves longer ones and drops what is out of sight.
- */
+#define CURVE_SAGITTA   0.07f
 #define CURVE_STEPS_MAX 1024u
+/* A curve of more steps is halved where the path leaves the canvas, and halves out of sight are one
+ * step.  Each halving halves the steps too: from 2^30 units it takes 9. */
+#define CURVE_STEPS_CLIPPED 32u
+#define CURVE_HALVINGS_MAX  16u
 
 /* x(t) = x[0] + t (x[1] + t (x[2] + t x[3])) for 0 < t < 1; the end is (end_x, end_y). */
 typedef struct curve {
@@ -95,6 +97,30 @@ static inline curve curve_of_cubic(const scene_point p[4], float unit)
 static inline float curve_at(const float c[4], float t)
 {
     return c[0] + t * (c[1] + t * (c[2] + t * c[3]));
+}
+
+/* The first half of `whole` to out[0 .. 3], the second to out[4 .. 7] (de Casteljau). */
+static inline void curve_halve(const scene_point whole[4], scene_point out[8])
+{
+    const scene_point a = whole[0], b = whole[1], c = whole[2], d = whole[3];
+    scene_point ab = {(a.x + b.x) * 0.5f, (a.y + b.y) * 0.5f};
+    scene_point bc = {(b.x + c.x) * 0.5f, (b.y + c.y) * 0.5f};
+    scene_point cd = {(c.x + d.x) * 0.5f, (c.y + d.y) * 0.5f};
+    scene_point abc = {(ab.x + bc.x) * 0.5f, (ab.y + bc.y) * 0.5f};
+    scene_point bcd = {(bc.x + cd.x) * 0.5f, (bc.y + cd.y) * 0.5f};
+    scene_point mid = {(abc.x + bcd.x) * 0.5f, (abc.y + bcd.y) * 0.5f};
+    out[0] = a, out[1] = ab, out[2] = abc, out[3] = mid;
+    out[4] = mid, out[5] = bcd, out[6] = cd, out[7] = d;
+}
+
+/* The cubic that a quadratic is. */
+static inline void curve_raise(const scene_point q[3], scene_point out[4])
+{
+    const float part = 2.0f / 3.0f;
+    out[0] = q[0];
+    out[1] = (scene_point){q[0].x + (q[1].x - q[0].x) * part, q[0].y + (q[1].y - q[0].y) * part};
+    out[2] = (scene_point){q[2].x + (q[1].x - q[2].x) * part, q[2].y + (q[1].y - q[2].y) * part};
+    out[3] = q[2];
 }
 
 #endif

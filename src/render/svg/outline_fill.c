@@ -11,11 +11,6 @@
 #include "render/svg/outline_pen.h"
 
 #define LANES 4u
-/* A longer curve is halved when it crosses the canvas's edge. */
-#define CLIPPED_STEPS_MAX 32u
-/* Every halving needs half the steps: from 2^30 units there are never more than 10. */
-#define HALVINGS_MAX 16u
-
 /* Points 1 .. steps - 1 of the curve, then its end. */
 static void put_curve(pen *p, const curve *c)
 {
@@ -60,23 +55,9 @@ static bool out_of_sight(const pen *p, const scene_point q[4])
     return above || below || left || right;
 }
 
-/* The first half of `whole` to out[0 .. 3], the second to out[4 .. 7] (de Casteljau). */
-static void halve(const scene_point whole[4], scene_point out[8])
-{
-    const scene_point a = whole[0], b = whole[1], c = whole[2], d = whole[3];
-    scene_point ab = {(a.x + b.x) * 0.5f, (a.y + b.y) * 0.5f};
-    scene_point bc = {(b.x + c.x) * 0.5f, (b.y + c.y) * 0.5f};
-    scene_point cd = {(c.x + d.x) * 0.5f, (c.y + d.y) * 0.5f};
-    scene_point abc = {(ab.x + bc.x) * 0.5f, (ab.y + bc.y) * 0.5f};
-    scene_point bcd = {(bc.x + cd.x) * 0.5f, (bc.y + cd.y) * 0.5f};
-    scene_point mid = {(abc.x + bcd.x) * 0.5f, (abc.y + bcd.y) * 0.5f};
-    out[0] = a, out[1] = ab, out[2] = abc, out[3] = mid;
-    out[4] = mid, out[5] = bcd, out[6] = cd, out[7] = d;
-}
-
 static void clip_curve(pen *p, const scene_point whole[4])
 {
-    scene_point stack[HALVINGS_MAX][4];
+    scene_point stack[CURVE_HALVINGS_MAX][4];
     uint32_t depth = 1;
     for (int i = 0; i < 4; ++i) {
         stack[0][i] = (scene_point){clip_tame(whole[i].x), clip_tame(whole[i].y)};
@@ -89,9 +70,9 @@ static void clip_curve(pen *p, const scene_point whole[4])
             continue;
         }
         curve c = curve_of_cubic(q, PEN_UNIT);
-        if (c.steps > CLIPPED_STEPS_MAX && depth < HALVINGS_MAX) {
+        if (c.steps > CURVE_STEPS_CLIPPED && depth < CURVE_HALVINGS_MAX) {
             scene_point halves[8];
-            halve(q, halves);
+            curve_halve(q, halves);
             for (int i = 0; i < 4; ++i) {
                 stack[depth - 1][i] = halves[4 + i];
                 stack[depth][i] = halves[i];
@@ -121,11 +102,8 @@ static void fill_quad(pen *p, const scene_point *points)
         put_curve(p, &c);
         return;
     }
-    scene_point cubic[4] = {
-        q[0],
-        {q[0].x + (q[1].x - q[0].x) * (2.0f / 3.0f), q[0].y + (q[1].y - q[0].y) * (2.0f / 3.0f)},
-        {q[2].x + (q[1].x - q[2].x) * (2.0f / 3.0f), q[2].y + (q[1].y - q[2].y) * (2.0f / 3.0f)},
-        q[2]};
+    scene_point cubic[4];
+    curve_raise(q, cubic);
     clip_curve(p, cubic);
 }
 

@@ -22,6 +22,8 @@
 /* The clamps below are exact in float: a canvas is at most 4096 * 256 = 2^20 units. */
 #define PEN_UNIT ((float)RASTER_ONE)
 #define PEN_HALF 0.5f
+/* 4 million pixels. */
+#define PEN_FAR 1073741824.0f
 
 typedef struct pen {
     raster_line *next; /* where the next line goes */
@@ -48,10 +50,16 @@ dp_status pen_end(pen *p);
 /* Room for `lines` more; false where there is none, with the status set. */
 bool pen_grow(pen *p, uint32_t lines);
 /* For a pen that clips. */
-float clip_tame(float value);
 void clip_move(pen *p, float x, float y);
 void clip_line(pen *p, float x, float y);
 void clip_close(pen *p);
+
+/* Numbers that the clipping can compute with; NaN becomes the lowest. */
+static inline float clip_tame(float value)
+{
+    value = value > -PEN_FAR ? value : -PEN_FAR;
+    return value < PEN_FAR ? value : PEN_FAR;
+}
 
 static inline bool pen_room(pen *p, uint32_t lines)
 {
