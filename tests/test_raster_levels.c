@@ -130,10 +130,10 @@ static void any_clip(uint32_t depth, bool clipping)
     tell((raster_command){.op = RASTER_CLIP_BEGIN});
     any_content(depth - 1, true, 3);
     plan_clip_ready(&tested);
-    tell((raster_command){.op = RASTER_CLIP_READY});
+    tell((raster_command){.op = RASTER_CLIP_READY, .mode = clipping ? 0 : 1});
     any_content(depth - 1, clipping, 3);
     plan_clip_end(&tested);
-    tell((raster_command){.op = RASTER_CLIP_END});
+    tell((raster_command){.op = RASTER_CLIP_END, .mode = clipping ? 0 : 1});
 }
 
 static void any_group(uint32_t depth)
