@@ -78,7 +78,7 @@ typedef struct raster_line {
 #define RASTER_REF_FIRST UINT32_C(0x80000000)
 typedef struct raster_edges {
     uint32_t first_ref, ref_count, row_ref;
-    uint32_t overlaps; /* bit r: refine row r, whatever the sums say */
+    uint32_t overlaps; /* bit r: look closer at row r, see raster_looks_closer() */
     /* [row of the tile]: signed height (RASTER_ONE: once around) of all lines left of the tile. */
     int32_t backdrop[RASTER_TILE];
 } raster_edges;

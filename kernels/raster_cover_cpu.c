@@ -2,8 +2,8 @@
 /*
  * The CPU's way from a tile's lines to its coverage: cells, running sums, bytes.
  *
- * Where the sums show that a shape overlaps itself, the row and its neighbours are done again in
- * cells of an eighth of a pixel, each of which is clamped by itself.
+ * Pixels beside a place where a shape overlaps itself are done again in cells of a sixteenth of a
+ * pixel, each of which is clamped by itself.
  */
 #include "kernels/raster_math.h"
 #include "kernels/raster_tile.h"
@@ -45,7 +45,8 @@ static raster_span touched(const raster_cover_job *job)
 
 /*
  * Sums along all rows at once, column by column; [column][row] as the cells are.  Gives a bit for
- * each row that overlaps itself.  `rows` is RASTER_TILE, which the compiler had better not know: it
+ * each row that overlaps itself.  The sums begin with the backdrop's, and end with those behind the
+ * last pixel.  `rows` is RASTER_TILE, which the compiler had better not know: it
  * would unroll the loop before it could make vectors of it.
  */
 RASTER_VECTOR
@@ -61,7 +62,9 @@ static uint32_t sum_cells(const int32_t *DP_RESTRICT cells, const int32_t *DP_RE
         run[row] = backdrop[row] * (2 * RASTER_ONE);
         low[row] = run[row];
         high[row] = run[row];
+        sums[row] = run[row];
     }
+    sums += RASTER_TILE;
     for (uint32_t column = 0; column <= RASTER_TILE; column++) {
         for (uint32_t row = 0; row < rows; row++) {
             run[row] += cells[column * RASTER_TILE + row];
@@ -124,53 +127,116 @@ static void to_bytes(const int32_t *DP_RESTRICT sums, uint32_t rule, uint8_t *DP
     }
 }
 
-/*
- * A pixel row's fine cells, column by column, to its coverage.  All rows of cells go along side by
- * side.
- */
-RASTER_VECTOR
-static void sum_fine(const int32_t *cells, uint8_t *coverage)
-{
-    int32_t runs[RASTER_FINE] = {0};
+/* What look_closer() works on: sums [column][row], with one column more on either side. */
+typedef struct closer_job {
+    const raster_cover_job *cover;
+    const int32_t *sums; /* [0] is the first pixel */
+    int32_t *cells;
+    uint8_t *coverage;
+} closer_job;
 
-    for (int32_t x = 0; x < RASTER_TILE; x++) {
-        int32_t areas[RASTER_FINE] = {0};
-        uint32_t all = 0;
-        for (int32_t column = 0; column < RASTER_FINE; column++) {
-            for (int32_t i = 0; i < RASTER_FINE; i++) {
-                runs[i] += cells[i];
-                areas[i] += raster_area(runs[i], RASTER_NON_ZERO);
-            }
-            cells += RASTER_FINE;
+/* The sum of fine cells' areas, column by column; all rows of cells go along side by side. */
+RASTER_VECTOR
+static uint32_t sum_fine(const int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT runs, uint32_t rows)
+{
+    int32_t areas[RASTER_FINE] = {0};
+    uint32_t all = 0;
+
+    for (uint32_t column = 0; column < RASTER_FINE; column++) {
+        for (uint32_t i = 0; i < rows; i++) {
+            runs[i] += cells[column * RASTER_FINE + i];
+            areas[i] += raster_area(runs[i], RASTER_NON_ZERO);
         }
-        for (int32_t i = 0; i < RASTER_FINE; i++) {
-            all += (uint32_t)areas[i];
-        }
-        coverage[x] = (uint8_t)raster_coverage_fine(all);
     }
+    for (uint32_t i = 0; i < rows; i++) {
+        all += (uint32_t)areas[i];
+    }
+    return all;
 }
 
-/* One pixel row in fine cells: all lines of this tile and left of it, each clamped cell by cell. */
-static void refine_row(const raster_cover_job *job, int32_t row, uint8_t *coverage, int32_t *cells)
+/*
+ * Pixels `wanted` (a bit each) of a row in fine cells: all lines of this tile and left of it, each
+ * cell clamped by itself.
+ */
+static void refine_row(const closer_job *job, int32_t row, uint32_t wanted)
 {
-    const raster_grid grid = {.cells = cells,
-                              .x = job->x * RASTER_FINE,
-                              .y = (job->y + row) * RASTER_FINE,
-                              .columns = RASTER_FINE_COLUMNS,
+    const raster_cover_job *cover = job->cover;
+    const uint32_t end = cover->edges->first_ref + cover->edges->ref_count;
+    int32_t first = 0;
+    int32_t count = RASTER_TILE;
+
+    while ((wanted >> first & 1u) == 0) {
+        first++;
+    }
+    while ((wanted >> (count - 1) & 1u) == 0) {
+        count--;
+    }
+    count -= first;
+    const raster_grid grid = {.cells = job->cells,
+                              .x = (cover->x + first) * RASTER_FINE,
+                              .y = (cover->y + row) * RASTER_FINE,
+                              .columns = count * RASTER_FINE,
                               .rows = RASTER_FINE,
                               .column_step = RASTER_FINE,
                               .row_step = 1,
                               .left = 1};
-    const uint32_t end = job->edges->first_ref + job->edges->ref_count;
-
-    memset(cells, 0, sizeof(*cells) * RASTER_FINE * (RASTER_FINE_COLUMNS + 1));
-    for (uint32_t i = job->edges->row_ref; i < end; i++) {
-        const uint32_t ref = job->plan->refs[i];
+    int32_t runs[RASTER_FINE] = {0};
+    memset(job->cells, 0, sizeof(*job->cells) * RASTER_FINE * ((size_t)grid.columns + 1));
+    for (uint32_t i = cover->edges->row_ref; i < end; i++) {
+        const uint32_t ref = cover->plan->refs[i];
         if ((ref & RASTER_REF_FIRST) != 0) {
-            raster_line_add(&grid, job->plan->lines[ref & ~RASTER_REF_FIRST], RASTER_FINE_SHIFT);
+            raster_line_add(&grid, cover->plan->lines[ref & ~RASTER_REF_FIRST], RASTER_FINE_SHIFT);
         }
     }
-    sum_fine(cells, coverage);
+    for (int32_t x = 0; x < count; x++) {
+        const uint32_t areas =
+            sum_fine(job->cells + x * RASTER_FINE * RASTER_FINE, runs, cover->rows);
+        if ((wanted >> (first + x) & 1u) != 0) {
+            job->coverage[row * RASTER_TILE + first + x] = (uint8_t)raster_coverage_fine(areas);
+        }
+    }
+}
+
+/* The pixels of a row that are to be drawn again, a bit each. */
+static uint32_t closer_pixels(const closer_job *job, int32_t row)
+{
+    const int32_t forced = (int32_t)(job->cover->edges->overlaps >> row & 1u);
+    const int32_t above = row > 0 ? row - 1 : row;
+    const int32_t below = row < RASTER_TILE - 1 ? row + 1 : row;
+    int32_t lows[RASTER_TILE + 2];
+    int32_t highs[RASTER_TILE + 2];
+    uint32_t wanted = 0;
+
+    for (int32_t column = 0; column < RASTER_TILE + 2; column++) {
+        const int32_t *sums = job->sums + (column - 1) * RASTER_TILE;
+        lows[column] = sums[row] < sums[above] ? sums[row] : sums[above];
+        lows[column] = lows[column] < sums[below] ? lows[column] : sums[below];
+        highs[column] = sums[row] > sums[above] ? sums[row] : sums[above];
+        highs[column] = highs[column] > sums[below] ? highs[column] : sums[below];
+    }
+    for (int32_t i = 0; i < RASTER_TILE; i++) {
+        int32_t low = lows[i] < lows[i + 1] ? lows[i] : lows[i + 1];
+        int32_t high = highs[i] > highs[i + 1] ? highs[i] : highs[i + 1];
+        low = low < lows[i + 2] ? low : lows[i + 2];
+        high = high > highs[i + 2] ? high : highs[i + 2];
+        wanted |= (uint32_t)raster_looks_closer(job->sums[i * RASTER_TILE + row], low, high, forced)
+                  << i;
+    }
+    return wanted;
+}
+
+/* Goes over the rows that overlap, those beside them and those that the plan warned of. */
+static void look_closer(const closer_job *job, raster_span rows, uint32_t overlaps)
+{
+    overlaps |= overlaps << 1 | overlaps >> 1 | job->cover->edges->overlaps;
+    for (uint32_t row = rows.begin; row < rows.end; row++) {
+        if ((overlaps >> row & 1u) != 0) {
+            const uint32_t wanted = closer_pixels(job, (int32_t)row);
+            if (wanted != 0) {
+                refine_row(job, (int32_t)row, wanted);
+            }
+        }
+    }
 }
 
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
@@ -184,26 +250,22 @@ raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t
                               .rows = RASTER_TILE,
                               .column_step = RASTER_TILE,
                               .row_step = 1};
-    int32_t sums[RASTER_TILE_PIXELS + RASTER_TILE];
+    int32_t sums[RASTER_TILE_PIXELS + 2 * RASTER_TILE];
     _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
     uint32_t overlaps;
 
-    memset(cells, 0, sizeof(sums));
+    memset(cells, 0, sizeof(*cells) * (RASTER_TILE_PIXELS + RASTER_TILE));
     for (uint32_t i = 0; i < edges->ref_count; i++) {
         const uint32_t ref = job->plan->refs[edges->first_ref + i] & ~RASTER_REF_FIRST;
         raster_line_add(&grid, job->plan->lines[ref], 0);
     }
     overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
-    to_bytes(sums, job->rule, columns);
+    to_bytes(sums + RASTER_TILE, job->rule, columns);
     turn(columns, coverage);
     if (job->rule == RASTER_NON_ZERO && (overlaps | edges->overlaps) != 0) {
-        /* And the rows beside it: there a side may be doubled without going beyond one. */
-        overlaps |= overlaps << 1 | overlaps >> 1 | edges->overlaps;
-        for (uint32_t row = rows.begin; row < rows.end; row++) {
-            if ((overlaps >> row & 1u) != 0) {
-                refine_row(job, (int32_t)row, coverage + row * RASTER_TILE, cells);
-            }
-        }
+        const closer_job closer = {
+            .cover = job, .sums = sums + RASTER_TILE, .cells = cells, .coverage = coverage};
+        look_closer(&closer, rows, overlaps);
     }
     return rows;
 }

@@ -61,8 +61,8 @@ typedef struct raster_edge {
     uint64_t slope; /* |x1 - x0| / (y1 - y0), 32 fraction bits */
 } raster_edge;
 
-/* `scale`: log2 of the cells to a pixel's side. */
-DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
+/* Without its slope yet.  `scale`: log2 of the cells to a pixel's side. */
+DP_FN raster_edge raster_turned(raster_line line, int32_t scale)
 {
     raster_edge e;
     const int32_t down = line.y1 > line.y0;
@@ -73,11 +73,25 @@ DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
     e.y1 = (down ? line.y1 : line.y0) * (1 << scale);
     e.sign = down ? 1 : -1;
     e.slope = 0;
-    /* Vertical lines and lines within one row never ask. */
-    if (e.x0 != e.x1 && (e.y0 >> RASTER_SHIFT) != ((e.y1 - 1) >> RASTER_SHIFT)) {
-        const uint32_t run = (uint32_t)(e.x1 > e.x0 ? e.x1 - e.x0 : e.x0 - e.x1);
-        e.slope = ((uint64_t)run << 32) / (uint32_t)(e.y1 - e.y0);
+    return e;
+}
+
+/* Upright edges and edges within one row never ask for it. */
+DP_FN uint64_t raster_slope(const raster_edge *e)
+{
+    const uint32_t run = (uint32_t)(e->x1 > e->x0 ? e->x1 - e->x0 : e->x0 - e->x1);
+
+    if (run == 0 || (e->y0 >> RASTER_SHIFT) == ((e->y1 - 1) >> RASTER_SHIFT)) {
+        return 0;
     }
+    return ((uint64_t)run << 32) / (uint32_t)(e->y1 - e->y0);
+}
+
+DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
+{
+    raster_edge e = raster_turned(line, scale);
+
+    e.slope = raster_slope(&e);
     return e;
 }
 
@@ -168,17 +182,41 @@ DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_pie
     }
 }
 
+/* A line left of all cells: only its heights count. */
+DP_FN void raster_left_add(const raster_grid *g, const raster_edge *e, int32_t begin, int32_t end)
+{
+    for (int32_t y = begin; y < end; y++) {
+        const int32_t ya = e->y0 > y * RASTER_ONE ? e->y0 : y * RASTER_ONE;
+        const int32_t yb = e->y1 < (y + 1) * RASTER_ONE ? e->y1 : (y + 1) * RASTER_ONE;
+
+        RASTER_ADD(g->cells + (y - g->y) * g->row_step, e->sign * (yb - ya) * (2 * RASTER_ONE));
+    }
+}
+
 /* Adds what a line does to the grid; lines elsewhere add nothing. */
 DP_FN void raster_line_add(const raster_grid *g, raster_line line, int32_t scale)
 {
-    const raster_edge e = raster_edge_of(line, scale);
+    raster_edge e = raster_turned(line, scale);
     const int32_t top = e.y0 >> RASTER_SHIFT;
     const int32_t bottom = (e.y1 - 1) >> RASTER_SHIFT;
     const int32_t begin = top > g->y ? top : g->y;
     const int32_t end = bottom < g->y + g->rows ? bottom + 1 : g->y + g->rows;
-    int32_t ya = top < g->y ? g->y * RASTER_ONE : e.y0;
-    int32_t xa = begin < end ? raster_edge_x(&e, ya) : 0;
+    const int32_t left = g->x * RASTER_ONE;
+    const int32_t right = (g->x + g->columns) * RASTER_ONE;
+    int32_t xa, ya;
 
+    if (begin >= end || (e.x0 >= right && e.x1 >= right)) {
+        return;
+    }
+    if (e.x0 < left && e.x1 < left) {
+        if (g->left) {
+            raster_left_add(g, &e, begin, end);
+        }
+        return;
+    }
+    e.slope = raster_slope(&e);
+    ya = top < g->y ? g->y * RASTER_ONE : e.y0;
+    xa = raster_edge_x(&e, ya);
     for (int32_t y = begin; y < end; y++) {
         const int32_t yb = y == bottom ? e.y1 : (y + 1) * RASTER_ONE;
         const int32_t xb = raster_edge_x(&e, yb);
@@ -215,14 +253,31 @@ DP_FN uint32_t raster_coverage_fine(uint32_t areas)
     return raster_coverage((int32_t)((areas + cells / 2) / cells));
 }
 
-/*
- * Whether a row of the tile is drawn again in fine cells: `low` and `high` are the extremes of its
- * running sums, the one before the first and the one after the last pixel among them.
- */
+/* Whether sums between `low` and `high` are those of a shape that overlaps itself. */
 DP_FN int32_t raster_overlaps(int32_t low, int32_t high)
 {
     return high > RASTER_FULL + RASTER_SLACK || low < -RASTER_FULL - RASTER_SLACK ||
            (low < -RASTER_SLACK && high > RASTER_SLACK);
+}
+
+/*
+ * Whether a pixel of a NON_ZERO shape is drawn again in fine cells.  `sum` is its own; `low` and
+ * `high` are the extremes of the up to nine around it and itself: rows end with the tile, but
+ * columns go from the one left of the tile, whose sums are the backdrop's, to the one right of it,
+ * whose sums are those after the last pixel.  `forced`: the row's bit in raster_edges.overlaps.
+ *
+ * A side that is drawn twice sums up to anything, but lies between a pixel of none and one of two.
+ * In the midst of pixels that are full there is no side, or none that shows.
+ */
+DP_FN int32_t raster_looks_closer(int32_t sum, int32_t low, int32_t high, int32_t forced)
+{
+    /* By the rows above and below, a forced row may be the last one that is known. */
+    const int32_t full = forced ? 2 * RASTER_FULL : RASTER_FULL;
+
+    if (sum == 0) {
+        return low < -RASTER_SLACK && high > RASTER_SLACK;
+    }
+    return (forced || raster_overlaps(low, high)) && low < full && high > -full;
 }
 
 /* One channel of premultiplied `source` over `backdrop`, by coverage; `alpha`: the source's. */
