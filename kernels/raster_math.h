@@ -143,43 +143,65 @@ DP_FN int32_t raster_piece_height(const raster_piece *p, int32_t x)
     return x <= p->left ? 0 : (int32_t)(((uint32_t)(x - p->left) * p->rise) >> 20);
 }
 
-/* Adds `height` over a distance of twice the mean of a and b from the cell's left side. */
-DP_FN void raster_cell_add(const raster_grid *g, int32_t *cell, int32_t height, int32_t distance)
-{
-    const int32_t next = height * distance;
-
-    RASTER_ADD(cell, height * (2 * RASTER_ONE) - next);
-    RASTER_ADD(cell + g->column_step, next);
-}
-
-/* Adds one piece to a row of the grid's cells. */
+/* Adds one piece to a row of the grid's cells, a column after the other. */
 DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_piece *p, int32_t sign)
 {
     const int32_t first = p->left >> RASTER_SHIFT;
     const int32_t last = p->right >> RASTER_SHIFT;
     const int32_t begin = first > g->x ? first : g->x;
     const int32_t end = last < g->x + g->columns ? last + 1 : g->x + g->columns;
+    int32_t *cell = row + (begin - g->x) * g->column_step;
     int32_t below = first < g->x ? raster_piece_height(p, g->x * RASTER_ONE) : 0;
+    int32_t next = 0; /* what the column before leaves to this one */
 
+    if (begin >= end && !g->left) {
+        return;
+    }
     if (g->left && below != 0) {
         RASTER_ADD(row, sign * below * (2 * RASTER_ONE));
     }
-    if (first == last) {
-        if (begin < end) {
-            raster_cell_add(g, row + (first - g->x) * g->column_step, sign * p->height,
-                            p->left + p->right - 2 * first * RASTER_ONE);
-        }
-        return;
-    }
     for (int32_t column = begin; column < end; column++) {
         const int32_t origin = column * RASTER_ONE;
-        const int32_t to = raster_piece_height(p, origin + RASTER_ONE);
+        const int32_t to = column == last ? p->height : raster_piece_height(p, origin + RASTER_ONE);
         const int32_t a = p->left > origin ? p->left - origin : 0;
         const int32_t b = column == last ? p->right - origin : RASTER_ONE;
+        const int32_t height = sign * (to - below);
+        const int32_t rest = height * (a + b);
 
-        raster_cell_add(g, row + (column - g->x) * g->column_step, sign * (to - below), a + b);
+        RASTER_ADD(cell, next + height * (2 * RASTER_ONE) - rest);
+        cell += g->column_step;
+        next = rest;
         below = to;
     }
+    if (begin < end) {
+        RASTER_ADD(cell, next);
+    }
+}
+
+/* The same for a piece that lies in one or two columns, all of them within the grid. */
+DP_FN void raster_piece_add_short(const raster_grid *g, int32_t *row, const raster_piece *p,
+                                  int32_t sign)
+{
+    const int32_t first = p->left >> RASTER_SHIFT;
+    const int32_t origin = first * RASTER_ONE;
+    int32_t *cell = row + (first - g->x) * g->column_step;
+    int32_t height = sign * p->height;
+    int32_t rest;
+
+    if (p->right < origin + RASTER_ONE) {
+        rest = height * (p->left + p->right - 2 * origin);
+        RASTER_ADD(cell, height * (2 * RASTER_ONE) - rest);
+        RASTER_ADD(cell + g->column_step, rest);
+        return;
+    }
+    const int32_t border = origin + RASTER_ONE;
+    const int32_t below = sign * raster_piece_height(p, border);
+    rest = below * (p->left - origin + RASTER_ONE);
+    height -= below;
+    RASTER_ADD(cell, below * (2 * RASTER_ONE) - rest);
+    cell += g->column_step;
+    RASTER_ADD(cell, rest + height * (2 * RASTER_ONE - (p->right - border)));
+    RASTER_ADD(cell + g->column_step, height * (p->right - border));
 }
 
 /* A line left of all cells: only its heights count. */
@@ -222,7 +244,14 @@ DP_FN void raster_line_add(const raster_grid *g, raster_line line, int32_t scale
         const int32_t xb = raster_edge_x(&e, yb);
         const raster_piece p = raster_piece_between(xa, ya, xb, yb);
 
-        raster_piece_add(g, g->cells + (y - g->y) * g->row_step, &p, e.sign);
+        int32_t *row = g->cells + (y - g->y) * g->row_step;
+
+        if (p.left >= left && p.right < right &&
+            (p.right >> RASTER_SHIFT) <= (p.left >> RASTER_SHIFT) + 1) {
+            raster_piece_add_short(g, row, &p, e.sign);
+        } else {
+            raster_piece_add(g, row, &p, e.sign);
+        }
         xa = xb;
         ya = yb;
     }
