@@ -169,12 +169,14 @@ static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
     float onward = 1.0f + dot(a->t1, b->t0);
     float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
     nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    if (onward > OPPOSITE && taken < a->room && taken < b->room) {
+    float *room_a = left ? &a->room_left : &a->room_right;
+    float *room_b = left ? &b->room_left : &b->room_right;
+    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
         scene_point v = normal(n, a->t1), w = normal(n, b->t0);
         float factor = (left ? 1.0f : -1.0f) / onward;
         *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        a->room -= taken;
-        b->room -= taken;
+        *room_a -= taken;
+        *room_b -= taken;
         return;
     }
     nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
@@ -257,7 +259,7 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     out->p1 = step->to;
     out->t0 = step->t0;
     out->t1 = step->t1;
-    out->room = length;
+    out->room_left = out->room_right = length;
     if (before != NULL) {
         out->left0 = before->left1;
         out->right0 = before->right1;
@@ -268,10 +270,14 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
         return;
     }
-    out->room = 0.5f * length - fabsf(n->half * cross(out->t0, out->t1));
+    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
+    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
+    float longer = n->half * cross(turn, chord) / length;
+    out->room_left = length + longer;
+    out->room_right = length - longer;
     if (!is_convex(out)) {
         out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
-        out->room = length;
+        out->room_left = out->room_right = length;
         flank(n, out->p0, out->t0, &out->left0, &out->right0);
         flank(n, out->p1, out->t1, &out->left1, &out->right1);
     }

@@ -38,7 +38,7 @@ typedef struct nib_piece {
     scene_point p0, p1; /* local */
     scene_point t0, t1; /* unit tangents */
     nib_spot left0, right0, left1, right1;
-    float room; /* what of its length corners may still take */
+    float room_left, room_right; /* what of its edges corners may still take, local */
 } nib_piece;
 
 typedef struct nib {
