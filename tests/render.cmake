@@ -28,6 +28,14 @@ if(CMOCKA_FOUND)
   dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
 endif()
 
+# The SVG front end: documents to scenes.
+if(CMOCKA_FOUND AND EXPAT_FOUND)
+  foreach(unit value shape scene wrap hostile)
+    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m)
+  endforeach()
+  dp_test(test_scene SOURCES test_scene.c LINK dp_svg m)
+endif()
+
 if(CMOCKA_FOUND)
   dp_test(test_reuse SOURCES test_reuse.c ${PROJECT_SOURCE_DIR}/src/ctl/reuse.c
     ${PROJECT_SOURCE_DIR}/src/ctl/symbol.c LINK danpool)
