@@ -257,6 +257,7 @@ static void the_natural_size_is_found(void **state)
     size_is("width='0' height='-3' viewBox='0 0 7 4'", 7, 4, "");
     size_is("", 2, 1, "");
     size_is("width='50'", 50, 1, "");
+    size_is("height='1e15'", 2, 65535, "");
     size_is("width='131070' height='65535'", 65535, 32767.5f, "[0.5 0 0 0.5 0 0] ");
 }
 

@@ -29,6 +29,10 @@ static void a_clip_holds_its_shapes_before_what_it_clips(void **state)
     draws(CLIP("", "<use href='#p' x='1'/>") "<defs><path id='p' d='M0 0L9 0L0 9'/></defs>" USE(
               "clip-path='url(#c)'"),
           "clip {\nfill [1 0 0 1 1 0] " CM "\nready\n" F "} clip\n");
+    draws(CLIP("", "<use href='#u' x='1'/>") "<defs><path id='p' d='M0 0L9 0L0 9'/>"
+                                             "<use id='u' y='1' href='#p'/></defs>" USE(
+                                                 "clip-path='url(#c)'"),
+          "clip {\nfill [1 0 0 1 1 1] " CM "\nready\n" F "} clip\n");
 }
 
 static void a_clip_of_the_box_is_measured(void **state)
