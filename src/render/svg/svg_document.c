@@ -36,7 +36,8 @@ struct svg_reader {
     unsigned style_depth, text_depth;
     char prefix[PREFIX_BYTES]; /* "svg:" when the root binds it */
     size_t prefix_length;
-    char *sheet; /* of the style at hand */
+    bool plain_is_ours; /* names without a prefix are of SVG */
+    char *sheet;        /* of the style at hand */
     size_t sheet_bytes, sheet_capacity;
 };
 
@@ -55,6 +56,8 @@ static svg_element_kind kind_of(const svg_reader *r, const char *name)
             return SVG_EL_OTHER;
         }
         name = colon + 1;
+    } else if (!r->plain_is_ours) {
+        return SVG_EL_OTHER;
     }
     return svg_element_of(&r->names, name, strlen(name));
 }
@@ -82,6 +85,7 @@ static bool look_at_namespaces(svg_reader *r, const XML_Char **attributes, bool 
             refuse(r, DP_ERR_FORMAT, "svg has an xml:base");
         } else if (strcmp(name, "xmlns") == 0 && !prefixed) {
             ours = strcmp(attributes[i + 1], SVG_NAMESPACE) == 0;
+            r->plain_is_ours = r->plain_is_ours || ours;
         } else if (strncmp(name, "xmlns:", 6) == 0 &&
                    strcmp(attributes[i + 1], SVG_NAMESPACE) == 0) {
             remember_prefix(r, name + 6);
@@ -239,7 +243,10 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
     if (!check_place(r, name)) {
         return;
     }
-    const bool ours = look_at_namespaces(r, attributes, strchr(name, ':') != NULL);
+    const bool prefixed = strchr(name, ':') != NULL;
+    /* A root without any namespace is taken for SVG. */
+    r->plain_is_ours = r->plain_is_ours || (r->depth == 1 && !prefixed);
+    const bool ours = look_at_namespaces(r, attributes, prefixed);
     if (r->left_out_depth != 0 || r->job->status != DP_OK) {
         return;
     }
@@ -409,6 +416,7 @@ static bool begin(svg_reader *r, svg_job *job, svg_document *document)
     r->open = NULL;
     r->elements = r->depth = r->left_out_depth = r->style_depth = r->text_depth = 0;
     r->prefix_length = 0;
+    r->plain_is_ours = false;
     r->sheet = NULL;
     r->sheet_bytes = r->sheet_capacity = 0;
     memset(document, 0, sizeof *document);

@@ -9,6 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+const double svg_number_shares[SVG_SHORT_DIGITS + 1] = {1e0,  1e-1, 1e-2, 1e-3, 1e-4,
+                                                        1e-5, 1e-6, 1e-7, 1e-8, 1e-9};
+
 #define MANTISSA_MAX   (UINT64_MAX / 10 - 1)
 #define POWER_MAX      22
 #define EXPONENT_LIMIT 400
@@ -16,11 +19,6 @@
 static const double powers[POWER_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
-/* 10^-n; a product with it is off by a last bit of a double, and much sooner there than a quotient.
- */
-static const double shares[] = {1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8};
-#define SHARE_MAX 8
 
 static double scaled(uint64_t mantissa, int exponent)
 {
@@ -62,7 +60,7 @@ static int read_exponent(const char **at)
     return negative ? -exponent : exponent;
 }
 
-bool svg_read_number(const char **at, double *out)
+bool svg_read_long_number(const char **at, double *out)
 {
     const char *p = *at;
     const bool negative = *p == '-';
@@ -96,9 +94,7 @@ bool svg_read_number(const char **at, double *out)
     }
     double value = (double)mantissa;
     if (exponent != 0 || value > SVG_NUMBER_MAX) {
-        value = exponent < 0 && exponent >= -SHARE_MAX && value < SVG_NUMBER_MAX
-                    ? value * shares[-exponent]
-                    : scaled(mantissa, exponent);
+        value = scaled(mantissa, exponent);
     }
     *out = negative ? -value : value;
     *at = p;
