@@ -41,7 +41,7 @@ if(CMOCKA_FOUND)
   endforeach()
   # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
   set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_filter.c
-    support/kernel_rig_raster.c support/raster_rig.c)
+    support/kernel_rig_raster.c support/kernel_rig_scene.c support/raster_rig.c)
   if(DP_HAVE_NVCC)
     dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
       LINK danpool dp_svg dp_kernels LABELS gpu)
@@ -64,9 +64,9 @@ if(CMOCKA_FOUND)
     endif()
     target_compile_options(dp_kernels_host PRIVATE ${kernel_host_options})
     set_target_properties(dp_kernels_host PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS OFF)
-    # First, so that its drivers are taken and not those of a build with nvcc.
+    # Before dp_kernels, so that its drivers are taken and not those of a build with nvcc.
     dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
-      LINK dp_kernels_host dp_svg dp_kernels m TIMEOUT 120)
+      LINK dp_svg dp_kernels_host dp_kernels m TIMEOUT 120)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
   else()
     message(STATUS "test_kernels_host is left out: no C++ compiler for a host build of the kernels")

@@ -38,5 +38,7 @@ void kernel_rig_composite(void **state);
 void kernel_rig_filter(void **state);
 void kernel_rig_raster(void **state);
 void kernel_rig_raster_full(void **state);
+void kernel_rig_scene(void **state);
+void kernel_rig_scene_full(void **state);
 
 #endif
