@@ -39,9 +39,16 @@ if(CMOCKA_FOUND)
   foreach(unit filter filter_graph)
     dp_test(test_${unit} LINK dp_svg m)
   endforeach()
+  if(EXPAT_FOUND)
+    add_executable(scene_pack EXCLUDE_FROM_ALL scene_pack.c)
+    target_link_libraries(scene_pack PRIVATE dp_flags dp_svg)
+    target_include_directories(scene_pack PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+    set_target_properties(scene_pack PROPERTIES C_EXTENSIONS OFF)
+  endif()
   # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
   set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_filter.c
-    support/kernel_rig_raster.c support/kernel_rig_scene.c support/raster_rig.c)
+    support/kernel_rig_raster.c support/kernel_rig_scene.c
+    support/kernel_rig_pack.c support/raster_rig.c)
   if(DP_HAVE_NVCC)
     dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
       LINK danpool dp_svg dp_kernels LABELS gpu)

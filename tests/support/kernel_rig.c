@@ -139,6 +139,7 @@ int kernel_rig_run(const kernel_memory *memory)
         {"a_full_batch_takes_no_more", kernel_rig_raster_full, NULL, NULL, NULL},
         {"scenes_give_the_same_bytes", kernel_rig_scene, NULL, NULL, NULL},
         {"a_batch_takes_a_whole_drawing_or_nothing", kernel_rig_scene_full, NULL, NULL, NULL},
+        {"packs_of_scenes_give_the_same_bytes", kernel_rig_pack, NULL, NULL, NULL},
     };
     kernel_rig_memory = memory;
     seed = (uint32_t)time(NULL);

@@ -40,5 +40,6 @@ void kernel_rig_raster(void **state);
 void kernel_rig_raster_full(void **state);
 void kernel_rig_scene(void **state);
 void kernel_rig_scene_full(void **state);
+void kernel_rig_pack(void **state);
 
 #endif

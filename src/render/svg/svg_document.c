@@ -11,6 +11,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include <expat.h>
 
@@ -377,6 +378,10 @@ svg_reader *svg_reader_create(void)
         return NULL;
     }
     svg_names_fill(&r->names);
+    /* Without it expat draws one itself, at every document. */
+    if (getrandom(&r->salt, sizeof r->salt, GRND_NONBLOCK) != (ssize_t)sizeof r->salt) {
+        r->salt = 0;
+    }
     return r;
 }
 

@@ -17,6 +17,11 @@ static const double powers[POWER_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5, 
                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+/* 10^-n; a product with it is off by a last bit of a double, and much sooner there than a quotient.
+ */
+static const double shares[] = {1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8};
+#define SHARE_MAX 8
+
 static double scaled(uint64_t mantissa, int exponent)
 {
     double value = (double)mantissa;
@@ -91,8 +96,8 @@ bool svg_read_number(const char **at, double *out)
     }
     double value = (double)mantissa;
     if (exponent != 0 || value > SVG_NUMBER_MAX) {
-        value = exponent < 0 && exponent >= -POWER_MAX && value < SVG_NUMBER_MAX
-                    ? value / powers[-exponent]
+        value = exponent < 0 && exponent >= -SHARE_MAX && value < SVG_NUMBER_MAX
+                    ? value * shares[-exponent]
                     : scaled(mantissa, exponent);
     }
     *out = negative ? -value : value;

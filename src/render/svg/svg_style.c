@@ -71,9 +71,8 @@ typedef enum reader {
     READ_NOTHING,
     READ_PAINT,
     READ_TINT,
-    READ_SHARE,  /* float of 0 .. 1 */
-    READ_LENGTH, /* not negative */
-    READ_ANY_LENGTH,
+    READ_SHARE, /* float of 0 .. 1 */
+    READ_LENGTH,
     READ_MITER,
     READ_WORD,
     READ_TEXT, /* looked at when it is needed; "none" is NULL */
@@ -119,7 +118,7 @@ static const property properties[SVG_AT_COUNT - SVG_PROPERTY_FIRST] = {
     ROW(STOP_OPACITY, READ_SHARE, own.stop_opacity, NULL),
     ROW(STROKE, READ_PAINT, stroke, NULL),
     ROW(STROKE_DASHARRAY, READ_TEXT, dashes, NULL),
-    ROW(STROKE_DASHOFFSET, READ_ANY_LENGTH, dash_offset, NULL),
+    ROW(STROKE_DASHOFFSET, READ_LENGTH, dash_offset, NULL),
     ROW(STROKE_LINECAP, READ_WORD, cap, cap_words),
     ROW(STROKE_LINEJOIN, READ_WORD, join, join_words),
     ROW(STROKE_MITERLIMIT, READ_MITER, miter_limit, NULL),
@@ -217,16 +216,6 @@ static bool read_order(const char *value, uint8_t *out)
     return true;
 }
 
-static bool read_length(const char *value, bool negative, svg_length *out)
-{
-    svg_length length;
-    if (!svg_parse_length(value, &length) || (length.value < 0 && !negative)) {
-        return false;
-    }
-    *out = length;
-    return true;
-}
-
 static bool read_miter(const char *value, float *out)
 {
     svg_length length;
@@ -277,8 +266,7 @@ static void read_value(const property *p, const char *value, const svg_style *pa
         (void)svg_parse_share(value, field);
         break;
     case READ_LENGTH:
-    case READ_ANY_LENGTH:
-        (void)read_length(value, p->reader == READ_ANY_LENGTH, field);
+        (void)svg_parse_length(value, field);
         break;
     case READ_MITER:
         (void)read_miter(value, field);
