@@ -86,7 +86,7 @@ if(CMOCKA_FOUND)
     set_target_properties(dp_kernels_host PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS OFF)
     # Before dp_kernels, so that its drivers are taken and not those of a build with nvcc.
     dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
-      LINK dp_svg dp_kernels_host dp_kernels m TIMEOUT 120)
+      LINK dp_svg dp_kernels_host dp_kernels m TIMEOUT 300)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
     dp_emoji_test(test_kernels_emoji test_kernels_host LABELS unit)
   else()

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of checks, what they share, and those of resizing and compositing.
+ */
 #include "kernel_rig.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walks a pack; its bytes are a file's, so every scene is looked at as it is opened.
+ */
 #include "render/svg/scene_pack.h"
 
 #include <string.h>

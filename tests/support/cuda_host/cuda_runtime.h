@@ -8,8 +8,8 @@
  * written.  Shared memory is the calling thread's and keeps what the block before left in it, as
  * on a device, where it is undefined.
  */
-#ifndef DP_TESTS_CUDA_HOST_H
-#define DP_TESTS_CUDA_HOST_H
+#ifndef DP_TESTS_CUDA_RUNTIME_H
+#define DP_TESTS_CUDA_RUNTIME_H
 
 #include <cstdint>
 #include <cstring>
@@ -101,8 +101,8 @@ template <typename T> inline T __ldg(const T *address)
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
-typedef struct cuda_host_stream *cudaStream_t;
-#define cudaStreamPerThread   (static_cast<cudaStream_t>(nullptr))
+#define cudaStream_t          struct cuda_host_stream *
+#define cudaStreamPerThread   (static_cast<struct cuda_host_stream *>(nullptr))
 #define cudaStreamNonBlocking 1u
 
 inline const char *cudaGetErrorString(cudaError_t error)
