@@ -9,7 +9,7 @@
  * always, and dark colours lose nothing between passes.
  *
  * A blur is passes over two planes of 14-bit light, four uint16 to a pixel: SPREAD into a plane,
- * rows and columns by three boxes or one small kernel, GATHER into a surface.
+ * rows and columns by some boxes or one small kernel, GATHER into a surface.
  *
  * Surfaces are slots: slot 0 is the picture that is filtered and the result, the rest is scratch.
  * Both drivers use filter_math.h and give the same bytes.  Nothing here allocates.

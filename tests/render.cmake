@@ -39,12 +39,32 @@ if(CMOCKA_FOUND)
   foreach(unit filter filter_graph)
     dp_test(test_${unit} LINK dp_svg m)
   endforeach()
+  if(EXPAT_FOUND)
+    add_executable(scene_pack scene_pack.c)
+    target_link_libraries(scene_pack PRIVATE dp_flags dp_svg)
+    target_include_directories(scene_pack PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+    set_target_properties(scene_pack PROPERTIES C_EXTENSIONS OFF)
+  endif()
   # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
+  # dp_emoji_test(NAME PROGRAM LABELS l...): the same over emoji, which packs of scenes in
+  # build/scenes bring to machines that cannot make them.
+  function(dp_emoji_test name program)
+    set(scene_pack none)
+    if(TARGET scene_pack)
+      set(scene_pack $<TARGET_FILE:scene_pack>)
+    endif()
+    add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kernels_emoji.sh
+      $<TARGET_FILE:${program}> ${scene_pack} ${PROJECT_SOURCE_DIR}/build/scenes)
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 RESOURCE_LOCK scenes
+      ${ARGN})
+  endfunction()
   set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_batch.c
-    support/kernel_rig_filter.c support/kernel_rig_raster.c support/raster_rig.c)
+    support/kernel_rig_filter.c support/kernel_rig_raster.c support/kernel_rig_scene.c
+    support/kernel_rig_pack.c support/raster_rig.c)
   if(DP_HAVE_NVCC)
     dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
       LINK danpool dp_svg dp_kernels LABELS gpu)
+    dp_emoji_test(test_kernels_emoji_cuda test_kernels_cuda LABELS gpu)
   else()
     dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
   endif()
@@ -64,10 +84,11 @@ if(CMOCKA_FOUND)
     endif()
     target_compile_options(dp_kernels_host PRIVATE ${kernel_host_options})
     set_target_properties(dp_kernels_host PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS OFF)
-    # First, so that its drivers are taken and not those of a build with nvcc.
+    # Before dp_kernels, so that its drivers are taken and not those of a build with nvcc.
     dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
-      LINK dp_kernels_host dp_svg dp_kernels m TIMEOUT 120)
+      LINK dp_svg dp_kernels_host dp_kernels m TIMEOUT 300)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
+    dp_emoji_test(test_kernels_emoji test_kernels_host LABELS unit)
     # The backend over a fake driver, with that build as its kernels.
     dp_test(test_backend_cuda LINK dp_kernels_host dp_tier_rig dp_render)
     set_target_properties(test_backend_cuda PROPERTIES LINKER_LANGUAGE CXX)

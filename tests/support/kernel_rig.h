@@ -39,5 +39,8 @@ void kernel_rig_composite(void **state);
 void kernel_rig_filter(void **state);
 void kernel_rig_raster(void **state);
 void kernel_rig_raster_full(void **state);
+void kernel_rig_scene(void **state);
+void kernel_rig_scene_full(void **state);
+void kernel_rig_pack(void **state);
 
 #endif

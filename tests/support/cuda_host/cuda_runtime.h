@@ -8,8 +8,8 @@
  * written.  Shared memory is the calling thread's and keeps what the block before left in it, as
  * on a device, where it is undefined.
  */
-#ifndef DP_TESTS_CUDA_HOST_H
-#define DP_TESTS_CUDA_HOST_H
+#ifndef DP_TESTS_CUDA_RUNTIME_H
+#define DP_TESTS_CUDA_RUNTIME_H
 
 #include <cstdint>
 #include <cstring>
