@@ -409,7 +409,7 @@ uint8_t *media_profile_inks(size_t *size_bytes)
     cmsStage *table = cmsStageAllocCLut16bit(NULL, 5, 4, 3, NULL);
 
     need(profile != NULL && pipeline != NULL && table != NULL, "a profile of inks");
-    cmsSetProfileVersion(profile, 4.3);
+    cmsSetProfileVersion(profile, 2.1); /* one table of 16 bits */
     cmsSetDeviceClass(profile, cmsSigOutputClass);
     cmsSetColorSpace(profile, cmsSigCmykData);
     cmsSetPCS(profile, cmsSigLabData);
