@@ -104,6 +104,43 @@ static void the_largest_sums_do_not_overflow(void **state)
     compare(160, 32, (const uint32_t[2]){SHRINK_FACTOR_MAX, SHRINK_FACTOR_MAX}, 4, 1);
 }
 
+static void compare_plane(uint32_t width, uint32_t height, uint32_t factor_x, uint32_t factor_y)
+{
+    const size_t stride = width + 3;
+    const uint32_t to[2] = {shrink_side(width, factor_x), shrink_side(height, factor_y)};
+    uint8_t *pixels = get(stride * height), *got = get((size_t)to[0] * to[1]);
+    void *scratch = get(shrink_scratch_bytes(width));
+
+    for (size_t i = 0; i < stride * height; i++) {
+        pixels[i] = random_byte();
+    }
+    shrink_plane(&(shrink_plane_args){pixels, stride, width, height, factor_x, factor_y, got},
+                 scratch);
+    for (uint32_t i = 0; i < to[0] * to[1]; i++) {
+        double sum = 0, count = 0;
+        for (uint32_t y = i / to[0] * factor_y; y < (i / to[0] + 1) * factor_y && y < height; y++) {
+            for (uint32_t x = i % to[0] * factor_x; x < (i % to[0] + 1) * factor_x && x < width;
+                 x++) {
+                sum += pixels[y * stride + x];
+                count++;
+            }
+        }
+        assert_true(fabs(got[i] - sum / count) <= 0.51);
+    }
+    free(pixels);
+    free(got);
+    free(scratch);
+}
+
+static void planes_are_plain_means(void **state)
+{
+    (void)state;
+    compare_plane(64, 48, 4, 6);
+    compare_plane(61, 47, 16, 16);
+    compare_plane(5, 3, 1, 2);
+    compare_plane(1, 1, 16, 16);
+}
+
 static void factors_leave_twice_what_is_wanted(void **state)
 {
     (void)state;
@@ -120,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_means_of_squares),
         cmocka_unit_test(the_largest_sums_do_not_overflow),
+        cmocka_unit_test(planes_are_plain_means),
         cmocka_unit_test(factors_leave_twice_what_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
