@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: any bytes through the whole pipeline to three outputs, under small limits.
+ * Fuzz target: any bytes through one whole job of several outputs, under small limits: the plan of
+ * its outputs, cuts, shared pixels and frames, on top of what fuzz_decode sees of the codecs.
  *
- * Beyond what the sanitizers see: an error has words, a picture is within the limits, and nothing
- * is held afterwards.
+ * Beyond what the sanitizers see: an error has words, a result is within its size, and nothing is
+ * held afterwards.
  */
 #include <stdlib.h>
 #include <string.h>
