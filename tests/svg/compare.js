@@ -1,55 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two renderings of one document, ours and the reference's, and how far apart they are.
-import { spawn } from 'node:child_process';
-import { Resvg } from '@resvg/resvg-js';
+import { fork, spawn } from 'node:child_process';
 
 /** Limits per channel, and the share of pixels that must be within them. */
 export const NEAR = { limit: 16, share: 0.99 };
 export const STRICT = { limit: 8, share: 0.998 };
 
-/** How much larger the finer reference is drawn, on a side. */
-const FINER = 4;
-
-function draw(svg, width) {
-  const drawn = new Resvg(svg, { fitTo: { mode: 'width', value: width }, font: { loadSystemFonts: false } }).render();
-  return { width: drawn.width, height: drawn.height, pixels: drawn.pixels };
-}
-
-/** The mean of each FINER x FINER block. */
-function shrink({ width, pixels }, toWidth, toHeight) {
-  const out = Buffer.alloc(toWidth * toHeight * 4);
-  for (let y = 0; y < toHeight; y++) {
-    for (let x = 0; x < toWidth; x++) {
-      for (let c = 0; c < 4; c++) {
-        let sum = 0;
-        for (let j = 0; j < FINER; j++) {
-          for (let i = 0; i < FINER; i++) {
-            sum += pixels[4 * ((y * FINER + j) * width + x * FINER + i) + c];
-          }
-        }
-        out[4 * (y * toWidth + x) + c] = Math.round(sum / (FINER * FINER));
-      }
-    }
-  }
-  return out;
-}
-
 /**
- * Premultiplied RGBA of the reference, or null where it does not take the document.
+ * The reference in a process of its own: it aborts on some documents, and is then started again.
  *
- * The reference counts 4 x 4 samples in a pixel, so its edges come in 16 steps, of 16/255 each; of
- * its own pictures only four in ten are within the strict limit of the same picture drawn finer.
- * Hence `fine`: drawn four times as large and averaged.  `fine` is null where the larger picture is not
- * exactly as large as that.
+ * It counts 4 x 4 samples in a pixel, so its edges come in 16 steps, of 16/255 each; of its own
+ * pictures only four in ten are within the strict limit of the same picture drawn finer.  Hence
+ * `fine`: drawn four times as large and averaged; null where the larger picture is not exactly as large
+ * as that.
  */
-export function reference(svg, width) {
-  try {
-    const own = draw(svg, width);
-    const large = draw(svg, width * FINER);
-    const fits = large.width === own.width * FINER && large.height === own.height * FINER;
-    return { ...own, fine: fits ? shrink(large, own.width, own.height) : null };
-  } catch {
-    return null;
+export class Reference {
+  #start() {
+    this.child = fork(new URL('reference.js', import.meta.url), { serialization: 'advanced', stdio: ['ignore', 'inherit', 'ignore', 'ipc'] });
+    this.child.on('message', (answer) => this.settle(answer));
+    this.child.on('exit', () => {
+      this.child = null;
+      this.settle?.(null);
+    });
+  }
+
+  /** Premultiplied RGBA {width, height, pixels, fine}, or null where it does not take the document. */
+  async render(svg, width) {
+    if (!this.child) {
+      this.#start();
+    }
+    const answered = new Promise((resolve) => { this.settle = resolve; });
+    this.child.send({ svg, width });
+    return answered;
+  }
+
+  close() {
+    this.child?.kill();
   }
 }
 

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { NEAR, Ours, STRICT, compare, reference } from './compare.js';
+import { NEAR, Ours, Reference, STRICT, compare } from './compare.js';
 import { filterCases, foreignCases } from './cases_filter.js';
 import { paintCases } from './cases_paint.js';
 import { shapeCases } from './cases_shape.js';
@@ -23,11 +23,13 @@ const EMOJI_SAMPLE = Number(process.env.SVG_EMOJI ?? 300);
 
 const artefacts = process.env.DP_ARTIFACTS ?? 'artifacts';
 const ours = new Ours(process.env.SVG_PIXELS);
+const reference = new Reference();
 const rows = [];
 mkdirSync(artefacts, { recursive: true });
 
 after(() => {
   ours.close();
+  reference.close();
   const lines = ['| feature | cases | within 16 | within 8 | finer: within 16 | within 8 | differ (share within 16) |', '|---|---|---|---|---|---|---|',
     ...rows.map((r) => `| ${[r.feature, r.cases, ...['near', 'strict', 'nearFine', 'strictFine'].map((key) => percent(r[key], r.cases)), r.differ.join(', ')].join(' | ')} |`)];
   writeFileSync(join(artefacts, 'svg-conformance.md'), `${lines.join('\n')}\n`);
@@ -44,7 +46,7 @@ function newRow(feature) {
 
 /** Draws one document both ways; null where the reference does not take it. */
 async function both(svg, side) {
-  const theirs = reference(svg, side);
+  const theirs = await reference.render(svg, side);
   if (theirs === null) {
     return null;
   }
