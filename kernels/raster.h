@@ -25,8 +25,8 @@
  *     CLIP_BEGIN  new level: U = 0, K = 255
  *     CLIP_SHAPE  c = coverage x K; U = c + U x (255 - c), of the innermost level that has had its
  *                 CLIP_BEGIN but not yet its CLIP_READY: a clip's shape can have a clip of its own
- *     CLIP_READY  K = U x (K outside)
- *     CLIP_END    end of level: K = K outside
+ *     CLIP_READY  K = U x (K outside); mode 1: push a clear P, K = 255
+ *     CLIP_END    end of level: K = K outside; mode 1: P = popped P over P, by U x K
  *     GROUP_BEGIN new level: push a clear P, K = 255
  *     GROUP_END   end of level: K = K outside; P = popped P blended over P, by opacity x K
  *     MASK_BEGIN  new level: push a clear P, K = 255
@@ -78,7 +78,7 @@ typedef struct raster_line {
 #define RASTER_REF_FIRST UINT32_C(0x80000000)
 typedef struct raster_edges {
     uint32_t first_ref, ref_count, row_ref;
-    uint32_t overlaps; /* bit r: refine row r, whatever the sums say */
+    uint32_t overlaps; /* bit r: look closer at row r, see raster_looks_closer() */
     /* [row of the tile]: signed height (RASTER_ONE: once around) of all lines left of the tile. */
     int32_t backdrop[RASTER_TILE];
 } raster_edges;
@@ -104,6 +104,8 @@ typedef enum raster_rule { RASTER_NON_ZERO, RASTER_EVEN_ODD } raster_rule;
 typedef struct raster_command {
     uint8_t op;      /* raster_op */
     uint8_t mode;    /* COLOUR, GRADIENT, CLIP_SHAPE: raster_rule; MASK_READY: 1 alpha, 0 luminance;
+                        CLIP_READY and its CLIP_END: 1 where the content is several paints, which
+                        are composited before the clip's edge thins them;
                         GROUP_END, LAYER: blend mode, a scene_blend */
     uint8_t opacity; /* GROUP_END, LAYER */
     uint8_t opaque;  /* COLOUR, GRADIENT: 1 where alpha is 255 throughout */

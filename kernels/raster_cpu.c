@@ -53,6 +53,7 @@ static const uint8_t *cover(machine *m, const raster_command *command, raster_sp
     const raster_cover_job job = {.plan = m->plan,
                                   .edges = &m->plan->edges[command->edges],
                                   .rule = command->mode,
+                                  .rows = RASTER_TILE,
                                   .x = m->x,
                                   .y = m->y};
     *rows = raster_cover(&job, m->coverage, m->cells);
@@ -128,16 +129,20 @@ static void clip_begin(machine *m)
     m->collecting = m->depth - 1;
 }
 
-static void clip_ready(machine *m)
+static void clip_ready(machine *m, const raster_command *command)
 {
     const level *l = &m->levels[m->depth - 1];
 
     m->collecting = l->collecting;
+    m->clipped = command->mode == 0;
+    if (command->mode != 0) {
+        push_pixels(m);
+        return;
+    }
     memcpy(m->clip, l->extra, sizeof(m->clip));
     if (l->clipped) {
         raster_multiply(m->clip, l->outer, whole);
     }
-    m->clipped = true;
 }
 
 /* Blends `source` over the top, by opacity and the clip in force. */
@@ -161,7 +166,8 @@ static void blend(machine *m, const raster_pixels *source, uint32_t mode, uint32
     }
 }
 
-static void mask_end(machine *m)
+/* Ends a mask, or a clip with its content on a P of its own. */
+static void thin_end(machine *m)
 {
     level *l = leave(m);
     const raster_pixels *content = m->top--;
@@ -179,10 +185,14 @@ static void run_level_command(machine *m, const raster_command *command)
         clip_begin(m);
         return;
     case RASTER_CLIP_READY:
-        clip_ready(m);
+        clip_ready(m, command);
         return;
     case RASTER_CLIP_END:
-        leave(m);
+        if (command->mode != 0) {
+            thin_end(m);
+        } else {
+            leave(m);
+        }
         return;
     case RASTER_GROUP_BEGIN:
     case RASTER_MASK_BEGIN:
@@ -200,7 +210,7 @@ static void run_level_command(machine *m, const raster_command *command)
         m->clipped = false;
         return;
     default: /* RASTER_MASK_END */
-        mask_end(m);
+        thin_end(m);
         return;
     }
 }

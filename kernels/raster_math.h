@@ -61,8 +61,8 @@ typedef struct raster_edge {
     uint64_t slope; /* |x1 - x0| / (y1 - y0), 32 fraction bits */
 } raster_edge;
 
-/* `scale`: log2 of the cells to a pixel's side. */
-DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
+/* Without its slope yet.  `scale`: log2 of the cells to a pixel's side. */
+DP_FN raster_edge raster_turned(raster_line line, int32_t scale)
 {
     raster_edge e;
     const int32_t down = line.y1 > line.y0;
@@ -73,11 +73,25 @@ DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
     e.y1 = (down ? line.y1 : line.y0) * (1 << scale);
     e.sign = down ? 1 : -1;
     e.slope = 0;
-    /* Vertical lines and lines within one row never ask. */
-    if (e.x0 != e.x1 && (e.y0 >> RASTER_SHIFT) != ((e.y1 - 1) >> RASTER_SHIFT)) {
-        const uint32_t run = (uint32_t)(e.x1 > e.x0 ? e.x1 - e.x0 : e.x0 - e.x1);
-        e.slope = ((uint64_t)run << 32) / (uint32_t)(e.y1 - e.y0);
+    return e;
+}
+
+/* Upright edges and edges within one row never ask for it. */
+DP_FN uint64_t raster_slope(const raster_edge *e)
+{
+    const uint32_t run = (uint32_t)(e->x1 > e->x0 ? e->x1 - e->x0 : e->x0 - e->x1);
+
+    if (run == 0 || (e->y0 >> RASTER_SHIFT) == ((e->y1 - 1) >> RASTER_SHIFT)) {
+        return 0;
     }
+    return ((uint64_t)run << 32) / (uint32_t)(e->y1 - e->y0);
+}
+
+DP_FN raster_edge raster_edge_of(raster_line line, int32_t scale)
+{
+    raster_edge e = raster_turned(line, scale);
+
+    e.slope = raster_slope(&e);
     return e;
 }
 
@@ -96,13 +110,9 @@ typedef struct raster_piece {
     uint32_t rise; /* height / (right - left), 20 fraction bits; 0 within one column */
 } raster_piece;
 
-/* The row [top, top + RASTER_ONE) must meet the edge. */
-DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
+/* The part from (xa, ya) to (xb, yb), within one row. */
+DP_FN raster_piece raster_piece_between(int32_t xa, int32_t ya, int32_t xb, int32_t yb)
 {
-    const int32_t ya = e->y0 > top ? e->y0 : top;
-    const int32_t yb = e->y1 < top + RASTER_ONE ? e->y1 : top + RASTER_ONE;
-    const int32_t xa = raster_edge_x(e, ya);
-    const int32_t xb = raster_edge_x(e, yb);
     raster_piece p;
 
     p.left = xa < xb ? xa : xb;
@@ -115,6 +125,15 @@ DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
     return p;
 }
 
+/* The row [top, top + RASTER_ONE) must meet the edge. */
+DP_FN raster_piece raster_piece_of(const raster_edge *e, int32_t top)
+{
+    const int32_t ya = e->y0 > top ? e->y0 : top;
+    const int32_t yb = e->y1 < top + RASTER_ONE ? e->y1 : top + RASTER_ONE;
+
+    return raster_piece_between(raster_edge_x(e, ya), ya, raster_edge_x(e, yb), yb);
+}
+
 /* How much of the piece's height lies left of x. */
 DP_FN int32_t raster_piece_height(const raster_piece *p, int32_t x)
 {
@@ -124,15 +143,20 @@ DP_FN int32_t raster_piece_height(const raster_piece *p, int32_t x)
     return x <= p->left ? 0 : (int32_t)(((uint32_t)(x - p->left) * p->rise) >> 20);
 }
 
-/* Adds one piece to a row of the grid's cells. */
+/* Adds one piece to a row of the grid's cells, a column after the other. */
 DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_piece *p, int32_t sign)
 {
     const int32_t first = p->left >> RASTER_SHIFT;
     const int32_t last = p->right >> RASTER_SHIFT;
     const int32_t begin = first > g->x ? first : g->x;
     const int32_t end = last < g->x + g->columns ? last + 1 : g->x + g->columns;
+    int32_t *cell = row + (begin - g->x) * g->column_step;
     int32_t below = first < g->x ? raster_piece_height(p, g->x * RASTER_ONE) : 0;
+    int32_t next = 0; /* what the column before leaves to this one */
 
+    if (begin >= end && !g->left) {
+        return;
+    }
     if (g->left && below != 0) {
         RASTER_ADD(row, sign * below * (2 * RASTER_ONE));
     }
@@ -142,27 +166,94 @@ DP_FN void raster_piece_add(const raster_grid *g, int32_t *row, const raster_pie
         const int32_t a = p->left > origin ? p->left - origin : 0;
         const int32_t b = column == last ? p->right - origin : RASTER_ONE;
         const int32_t height = sign * (to - below);
-        const int32_t next = height * (a + b);
-        int32_t *cell = row + (column - g->x) * g->column_step;
+        const int32_t rest = height * (a + b);
 
-        RASTER_ADD(cell, height * (2 * RASTER_ONE) - next);
-        RASTER_ADD(cell + g->column_step, next);
+        RASTER_ADD(cell, next + height * (2 * RASTER_ONE) - rest);
+        cell += g->column_step;
+        next = rest;
         below = to;
+    }
+    if (begin < end) {
+        RASTER_ADD(cell, next);
+    }
+}
+
+/* The same for a piece that lies in one or two columns, all of them within the grid. */
+DP_FN void raster_piece_add_short(const raster_grid *g, int32_t *row, const raster_piece *p,
+                                  int32_t sign)
+{
+    const int32_t first = p->left >> RASTER_SHIFT;
+    const int32_t origin = first * RASTER_ONE;
+    int32_t *cell = row + (first - g->x) * g->column_step;
+    int32_t height = sign * p->height;
+    int32_t rest;
+
+    if (p->right < origin + RASTER_ONE) {
+        rest = height * (p->left + p->right - 2 * origin);
+        RASTER_ADD(cell, height * (2 * RASTER_ONE) - rest);
+        RASTER_ADD(cell + g->column_step, rest);
+        return;
+    }
+    const int32_t border = origin + RASTER_ONE;
+    const int32_t below = sign * raster_piece_height(p, border);
+    rest = below * (p->left - origin + RASTER_ONE);
+    height -= below;
+    RASTER_ADD(cell, below * (2 * RASTER_ONE) - rest);
+    cell += g->column_step;
+    RASTER_ADD(cell, rest + height * (2 * RASTER_ONE - (p->right - border)));
+    RASTER_ADD(cell + g->column_step, height * (p->right - border));
+}
+
+/* A line left of all cells: only its heights count. */
+DP_FN void raster_left_add(const raster_grid *g, const raster_edge *e, int32_t begin, int32_t end)
+{
+    for (int32_t y = begin; y < end; y++) {
+        const int32_t ya = e->y0 > y * RASTER_ONE ? e->y0 : y * RASTER_ONE;
+        const int32_t yb = e->y1 < (y + 1) * RASTER_ONE ? e->y1 : (y + 1) * RASTER_ONE;
+
+        RASTER_ADD(g->cells + (y - g->y) * g->row_step, e->sign * (yb - ya) * (2 * RASTER_ONE));
     }
 }
 
 /* Adds what a line does to the grid; lines elsewhere add nothing. */
 DP_FN void raster_line_add(const raster_grid *g, raster_line line, int32_t scale)
 {
-    const raster_edge e = raster_edge_of(line, scale);
+    raster_edge e = raster_turned(line, scale);
     const int32_t top = e.y0 >> RASTER_SHIFT;
     const int32_t bottom = (e.y1 - 1) >> RASTER_SHIFT;
     const int32_t begin = top > g->y ? top : g->y;
     const int32_t end = bottom < g->y + g->rows ? bottom + 1 : g->y + g->rows;
+    const int32_t left = g->x * RASTER_ONE;
+    const int32_t right = (g->x + g->columns) * RASTER_ONE;
+    int32_t xa, ya;
 
+    if (begin >= end || (e.x0 >= right && e.x1 >= right)) {
+        return;
+    }
+    if (e.x0 < left && e.x1 < left) {
+        if (g->left) {
+            raster_left_add(g, &e, begin, end);
+        }
+        return;
+    }
+    e.slope = raster_slope(&e);
+    ya = top < g->y ? g->y * RASTER_ONE : e.y0;
+    xa = raster_edge_x(&e, ya);
     for (int32_t y = begin; y < end; y++) {
-        const raster_piece p = raster_piece_of(&e, y * RASTER_ONE);
-        raster_piece_add(g, g->cells + (y - g->y) * g->row_step, &p, e.sign);
+        const int32_t yb = y == bottom ? e.y1 : (y + 1) * RASTER_ONE;
+        const int32_t xb = raster_edge_x(&e, yb);
+        const raster_piece p = raster_piece_between(xa, ya, xb, yb);
+
+        int32_t *row = g->cells + (y - g->y) * g->row_step;
+
+        if (p.left >= left && p.right < right &&
+            (p.right >> RASTER_SHIFT) <= (p.left >> RASTER_SHIFT) + 1) {
+            raster_piece_add_short(g, row, &p, e.sign);
+        } else {
+            raster_piece_add(g, row, &p, e.sign);
+        }
+        xa = xb;
+        ya = yb;
     }
 }
 
@@ -191,14 +282,31 @@ DP_FN uint32_t raster_coverage_fine(uint32_t areas)
     return raster_coverage((int32_t)((areas + cells / 2) / cells));
 }
 
-/*
- * Whether a row of the tile is drawn again in fine cells: `low` and `high` are the extremes of its
- * running sums, the one before the first and the one after the last pixel among them.
- */
+/* Whether sums between `low` and `high` are those of a shape that overlaps itself. */
 DP_FN int32_t raster_overlaps(int32_t low, int32_t high)
 {
     return high > RASTER_FULL + RASTER_SLACK || low < -RASTER_FULL - RASTER_SLACK ||
            (low < -RASTER_SLACK && high > RASTER_SLACK);
+}
+
+/*
+ * Whether a pixel of a NON_ZERO shape is drawn again in fine cells.  `sum` is its own; `low` and
+ * `high` are the extremes of the up to nine around it and itself: rows end with the tile, but
+ * columns go from the one left of the tile, whose sums are the backdrop's, to the one right of it,
+ * whose sums are those after the last pixel.  `forced`: the row's bit in raster_edges.overlaps.
+ *
+ * A side that is drawn twice sums up to anything, but lies between a pixel of none and one of two.
+ * In the midst of pixels that are full there is no side, or none that shows.
+ */
+DP_FN int32_t raster_looks_closer(int32_t sum, int32_t low, int32_t high, int32_t forced)
+{
+    /* By the rows above and below, a forced row may be the last one that is known. */
+    const int32_t full = forced ? 2 * RASTER_FULL : RASTER_FULL;
+
+    if (sum == 0) {
+        return low < -RASTER_SLACK && high > RASTER_SLACK;
+    }
+    return (forced || raster_overlaps(low, high)) && low < full && high > -full;
 }
 
 /* One channel of premultiplied `source` over `backdrop`, by coverage; `alpha`: the source's. */

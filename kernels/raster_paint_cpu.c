@@ -45,32 +45,25 @@ void raster_unite(uint8_t *DP_RESTRICT a, const uint8_t *DP_RESTRICT b, raster_s
     }
 }
 
-/* One channel of one colour over a run of pixels; rests[i] = 255 - alpha x coverage. */
-static inline void paint_channel(uint8_t *DP_RESTRICT channel, uint16_t source,
-                                 const uint8_t *DP_RESTRICT coverage,
-                                 const uint8_t *DP_RESTRICT rests)
-{
-    for (uint32_t i = 0; i < RASTER_TILE; i++) {
-        channel[i] = (uint8_t)div255((uint16_t)(source * coverage[i] + channel[i] * rests[i]));
-    }
-}
-
+/* One loop over all pixels, and not one for each row: rows of 16 would be unrolled to pieces. */
 RASTER_VECTOR
-static void paint_covered(raster_pixels *pixels, uint32_t colour, const uint8_t *coverage,
-                          raster_span rows)
+static void paint_covered(raster_pixels *pixels, uint32_t colour,
+                          const uint8_t *DP_RESTRICT coverage, raster_span rows)
 {
-    const uint16_t alpha = (uint16_t)(colour >> 24);
+    const uint16_t source[4] = {(uint16_t)(colour & 255u), (uint16_t)((colour >> 8) & 255u),
+                                (uint16_t)((colour >> 16) & 255u), (uint16_t)(colour >> 24)};
+    uint8_t *DP_RESTRICT r = pixels->channels[0];
+    uint8_t *DP_RESTRICT g = pixels->channels[1];
+    uint8_t *DP_RESTRICT b = pixels->channels[2];
+    uint8_t *DP_RESTRICT a = pixels->channels[3];
 
-    for (uint32_t row = rows.begin; row < rows.end; row++) {
-        const uint32_t at = row * RASTER_TILE;
-        uint8_t rests[RASTER_TILE];
-        for (uint32_t i = 0; i < RASTER_TILE; i++) {
-            rests[i] = (uint8_t)(255 - div255((uint16_t)(alpha * coverage[at + i])));
-        }
-        for (uint32_t c = 0; c < 4; c++) {
-            paint_channel(pixels->channels[c] + at, (uint16_t)((colour >> (8 * c)) & 255u),
-                          coverage + at, rests);
-        }
+    for (uint32_t i = rows.begin * RASTER_TILE; i < rows.end * RASTER_TILE; i++) {
+        const uint16_t cover = coverage[i];
+        const uint16_t rest = (uint16_t)(255 - div255((uint16_t)(source[3] * cover)));
+        r[i] = (uint8_t)div255((uint16_t)(source[0] * cover + r[i] * rest));
+        g[i] = (uint8_t)div255((uint16_t)(source[1] * cover + g[i] * rest));
+        b[i] = (uint8_t)div255((uint16_t)(source[2] * cover + b[i] * rest));
+        a[i] = (uint8_t)div255((uint16_t)(source[3] * cover + a[i] * rest));
     }
 }
 
@@ -105,21 +98,19 @@ static void paint_from_covered(raster_pixels *DP_RESTRICT pixels,
                                const raster_pixels *DP_RESTRICT source,
                                const uint8_t *DP_RESTRICT coverage, raster_span rows)
 {
-    for (uint32_t row = rows.begin; row < rows.end; row++) {
-        const uint32_t at = row * RASTER_TILE;
-        uint8_t rests[RASTER_TILE];
-        for (uint32_t i = 0; i < RASTER_TILE; i++) {
-            rests[i] =
-                (uint8_t)(255 - div255((uint16_t)(source->channels[3][at + i] * coverage[at + i])));
-        }
-        for (uint32_t c = 0; c < 4; c++) {
-            uint8_t *channel = pixels->channels[c] + at;
-            const uint8_t *from = source->channels[c] + at;
-            for (uint32_t i = 0; i < RASTER_TILE; i++) {
-                channel[i] =
-                    (uint8_t)div255((uint16_t)(from[i] * coverage[at + i] + channel[i] * rests[i]));
-            }
-        }
+    uint8_t *DP_RESTRICT r = pixels->channels[0];
+    uint8_t *DP_RESTRICT g = pixels->channels[1];
+    uint8_t *DP_RESTRICT b = pixels->channels[2];
+    uint8_t *DP_RESTRICT a = pixels->channels[3];
+
+    for (uint32_t i = rows.begin * RASTER_TILE; i < rows.end * RASTER_TILE; i++) {
+        const uint16_t cover = coverage[i];
+        const uint16_t alpha = source->channels[3][i];
+        const uint16_t rest = (uint16_t)(255 - div255((uint16_t)(alpha * cover)));
+        r[i] = (uint8_t)div255((uint16_t)(source->channels[0][i] * cover + r[i] * rest));
+        g[i] = (uint8_t)div255((uint16_t)(source->channels[1][i] * cover + g[i] * rest));
+        b[i] = (uint8_t)div255((uint16_t)(source->channels[2][i] * cover + b[i] * rest));
+        a[i] = (uint8_t)div255((uint16_t)(alpha * cover + a[i] * rest));
     }
 }
 
@@ -228,22 +219,29 @@ void raster_fetch(raster_pixels *out, const raster_layer *layer, int32_t x, int3
     }
 }
 
+/* r, g, b, a byte by byte are one number on a little-endian machine, which raster_plan's are too.
+ */
 RASTER_VECTOR
-static void interleave(const raster_pixels *DP_RESTRICT pixels, uint32_t at, uint32_t count,
-                       uint8_t *DP_RESTRICT rgba)
+static void interleave(const raster_pixels *DP_RESTRICT pixels, uint32_t *DP_RESTRICT packed,
+                       uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        rgba[4 * i] = pixels->channels[0][at + i];
-        rgba[4 * i + 1] = pixels->channels[1][at + i];
-        rgba[4 * i + 2] = pixels->channels[2][at + i];
-        rgba[4 * i + 3] = pixels->channels[3][at + i];
+        packed[i] = (uint32_t)pixels->channels[0][i] | (uint32_t)pixels->channels[1][i] << 8 |
+                    (uint32_t)pixels->channels[2][i] << 16 | (uint32_t)pixels->channels[3][i] << 24;
     }
 }
 
 void raster_store(const raster_pixels *pixels, uint8_t *rgba, size_t stride_bytes,
                   const uint32_t size[2])
 {
+    uint32_t packed[RASTER_TILE_PIXELS];
+
+    interleave(pixels, packed, size[1] * RASTER_TILE);
     for (uint32_t row = 0; row < size[1]; row++) {
-        interleave(pixels, row * RASTER_TILE, size[0], rgba + row * stride_bytes);
+        if (size[0] == RASTER_TILE) {
+            memcpy(rgba + row * stride_bytes, packed + row * RASTER_TILE, 4 * RASTER_TILE);
+        } else {
+            memcpy(rgba + row * stride_bytes, packed + row * RASTER_TILE, 4 * (size_t)size[0]);
+        }
     }
 }

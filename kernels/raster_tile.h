@@ -32,18 +32,18 @@ typedef struct raster_span {
 } raster_span;
 
 /*
- * Coverage of `edges` in the tile whose upper left pixel is (x, y): writes the bytes of the rows
- * that it returns, all others are 0 and not written.  `cells` is scratch of RASTER_CELLS numbers.
+ * Coverage of `edges` in the tile whose upper left pixel is (x, y): writes all bytes; those outside
+ * of the rows that it returns are 0.  `cells` is scratch of RASTER_CELLS numbers.
  */
 typedef struct raster_cover_job {
     const raster_plan *plan;
     const raster_edges *edges;
     uint32_t rule;
+    uint32_t rows; /* RASTER_TILE */
     int32_t x, y;
 } raster_cover_job;
 
-#define RASTER_CELLS_STRIDE (RASTER_TILE + 8)
-#define RASTER_CELLS        4224
+#define RASTER_CELLS 4224
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells);
 
 /* a = a x b */

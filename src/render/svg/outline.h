@@ -14,7 +14,7 @@
  * non-zero never sees a hole where an inner join or a cusp folds back; edges that two neighbouring
  * pieces share would cancel and are not made at all.
  *
- * Curves are cut so that no point is further than a tenth of a pixel from the true curve, and so
+ * Curves are cut so that no point is further than 1/30 pixel from the true curve, and so
  * that curve and lines enclose nothing on balance (outline_curve.h).
  *
  * An outline is scratch of one thread: lines are appended, begin again with count = 0, memory is

@@ -150,6 +150,7 @@ void plan_drop(plan *p)
     for (uint32_t i = 1; i <= RASTER_DEPTH_MAX; i++) {
         os_free(p->levels[i].states);
         os_free(p->levels[i].before);
+        os_free(p->levels[i].ready);
     }
     os_free(p->tiles);
     os_free(p->out_tiles);

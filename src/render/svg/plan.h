@@ -68,7 +68,8 @@ typedef struct plan_level {
     raster_command end; /* GROUP_END, MASK_READY as they will be written */
     plan_region outer;  /* the region to go back to */
     uint8_t *states;    /* plan_state of each tile */
-    uint32_t *before;   /* of begun tiles: the record before the level's first */
+    uint32_t *before;   /* of begun tiles: the record before the level's first, */
+    uint32_t *ready;    /* and the one between its halves */
     uint32_t capacity;  /* tiles */
 } plan_level;
 

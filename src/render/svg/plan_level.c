@@ -120,7 +120,9 @@ static plan_level *push(plan *p, plan_level_kind kind)
     plan_level *level = &p->levels[p->depth + 1];
     const uint32_t tiles = p->columns * p->rows;
     uint32_t capacity = level->capacity;
+    uint32_t same = level->capacity;
     if (!plan_grow(p, (void **)&level->states, &capacity, tiles, sizeof(*level->states)) ||
+        !plan_grow(p, (void **)&level->ready, &same, tiles, sizeof(*level->ready)) ||
         !plan_grow(p, (void **)&level->before, &level->capacity, capacity,
                    sizeof(*level->before))) {
         return NULL;
@@ -146,6 +148,50 @@ static plan_level *top(plan *p, plan_level_kind kind)
     return &p->levels[p->depth];
 }
 
+static int nesting(uint8_t op)
+{
+    switch (op) {
+    case RASTER_CLIP_BEGIN:
+    case RASTER_GROUP_BEGIN:
+    case RASTER_MASK_BEGIN:
+        return 1;
+    case RASTER_CLIP_END:
+    case RASTER_GROUP_END:
+    case RASTER_MASK_END:
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+/* Whether what follows record `ready` up to the tile's end paints more than once. */
+static bool paints_twice(const plan *p, uint32_t ready, uint32_t tail)
+{
+    uint32_t paints = 0;
+    int depth = 0;
+
+    for (uint32_t i = ready; i != tail && paints < 2;) {
+        i = p->records[i].next;
+        depth += nesting(p->records[i].command.op);
+        paints += depth == 0; /* a paint, or the end of a level that is as good as one */
+    }
+    return paints >= 2;
+}
+
+/*
+ * Under the edge of a clip, two paints one over the other would let more of what lies below shine
+ * through than one: they are composited first.
+ */
+static void end_clip(plan *p, uint32_t tile)
+{
+    const uint32_t ready = p->levels[p->depth].ready[tile];
+    const bool group = p->collecting == 0 && paints_twice(p, ready, p->tiles[tile].tail);
+    const raster_command end = {.op = RASTER_CLIP_END, .mode = group ? 1 : 0, .edges = RASTER_NONE};
+
+    p->records[ready].command.mode = end.mode;
+    plan_append(p, tile, &end);
+}
+
 /* Ends the innermost level in one tile; `empty` is the op that nothing followed. */
 static void end_tile(plan *p, uint32_t tile, uint8_t empty, const raster_command *end)
 {
@@ -158,6 +204,8 @@ static void end_tile(plan *p, uint32_t tile, uint8_t empty, const raster_command
     if (level->states[tile] == PLAN_BEGUN) {
         if (tail_op(p, tile) == empty) {
             cut(p, tile, level->before[tile]);
+        } else if (level->kind == PLAN_CLIP) {
+            end_clip(p, tile);
         } else {
             plan_append(p, tile, end);
         }
@@ -194,6 +242,7 @@ static bool ready_tile(plan *p, uint32_t tile, uint8_t empty, const raster_comma
             t->pushed = (uint8_t)(p->depth - 1);
         } else {
             plan_append(p, tile, ready);
+            level->ready[tile] = t->tail;
         }
     }
     return level->states[tile] != PLAN_ABSENT;

@@ -127,28 +127,19 @@ static void enter_border(shape *s, const raster_edge *e, int32_t x, uint32_t lin
     }
 }
 
-/* Enters a line into every tile that it touches. */
-static void enter_line(shape *s, uint32_t line)
+/* Enters a line that lies in more than one tile. */
+static void enter_long(shape *s, const raster_edge *e, uint32_t line)
 {
-    const raster_edge e = raster_edge_of(s->p->lines.lines[line], 0);
-
-    if (e.x0 >= s->right && e.x1 >= s->right) {
-        return;
-    }
-    if (e.x0 == e.x1 && (e.x0 & (TILE_ONE - 1)) == 0) {
-        enter_border(s, &e, (e.x0 >> TILE_SHIFT) - 1, line);
-        return;
-    }
-    const int32_t top = e.y0 >> TILE_SHIFT;
-    const int32_t bottom = (e.y1 - 1) >> TILE_SHIFT;
+    const int32_t top = e->y0 >> TILE_SHIFT;
+    const int32_t bottom = (e->y1 - 1) >> TILE_SHIFT;
     const int32_t row_first = top > s->y0 ? top : s->y0;
     const int32_t row_last = bottom < s->y1 ? bottom : s->y1;
 
     for (int32_t y = row_first; y <= row_last; y++) {
-        const int32_t ya = y == top ? e.y0 : y * TILE_ONE;
-        const int32_t yb = y == bottom ? e.y1 : (y + 1) * TILE_ONE;
-        const int32_t xa = raster_edge_x(&e, ya) >> TILE_SHIFT;
-        const int32_t xb = raster_edge_x(&e, yb) >> TILE_SHIFT;
+        const int32_t ya = y == top ? e->y0 : y * TILE_ONE;
+        const int32_t yb = y == bottom ? e->y1 : (y + 1) * TILE_ONE;
+        const int32_t xa = raster_edge_x(e, ya) >> TILE_SHIFT;
+        const int32_t xb = raster_edge_x(e, yb) >> TILE_SHIFT;
         const int32_t first = xa < xb ? xa : xb;
         int32_t last = xa < xb ? xb : xa;
         const bool one = first == last;
@@ -162,11 +153,38 @@ static void enter_line(shape *s, uint32_t line)
             }
         }
         if (one && edges != NULL) {
-            add_heights(edges, &e, ya, yb);
+            add_heights(edges, e, ya, yb);
         } else if (!one) {
-            spread_heights(s, &e, y, first, last);
+            spread_heights(s, e, y, first, last);
         }
     }
+}
+
+/* Enters a line into every tile that it touches. */
+static void enter_line(shape *s, uint32_t line)
+{
+    raster_edge e = raster_turned(s->p->lines.lines[line], 0);
+    const int32_t column = e.x0 >> TILE_SHIFT;
+    const int32_t tile_row = e.y0 >> TILE_SHIFT;
+
+    if (e.x0 >= s->right && e.x1 >= s->right) {
+        return;
+    }
+    if (e.x0 == e.x1 && (e.x0 & (TILE_ONE - 1)) == 0) {
+        enter_border(s, &e, column - 1, line);
+        return;
+    }
+    if (column == e.x1 >> TILE_SHIFT && tile_row == (e.y1 - 1) >> TILE_SHIFT) {
+        if (tile_row >= s->y0 && tile_row <= s->y1) {
+            raster_edges *edges = enter(s, column, tile_row, line | RASTER_REF_FIRST);
+            if (edges != NULL) {
+                add_heights(edges, &e, e.y0, e.y1);
+            }
+        }
+        return;
+    }
+    e.slope = raster_slope(&e);
+    enter_long(s, &e, line);
 }
 
 /* Bounds of the shape's lines, cut to what can be seen; false: nothing. */
@@ -215,35 +233,57 @@ static bool measure(shape *s)
 typedef enum cover { COVER_NOTHING, COVER_ROWS, COVER_ALL } cover;
 
 /*
- * What a tile without lines shows of a backdrop; rows below the canvas do not matter.  By the
- * non-zero rule it is full only where all rows are alike: half of a row, drawn twice, looks like a
- * whole one.
+ * What a tile without lines shows of a backdrop: its first `rows` numbers, those within the canvas.
+ * It is full only where all rows are alike: half of a row, drawn twice, looks like a whole one.
  */
-static cover cover_of(const int32_t backdrop[RASTER_TILE], uint32_t rule, uint32_t rows)
+static cover cover_of(const int32_t *backdrop, uint32_t rule, uint32_t rows)
 {
-    uint32_t full = 0;
-    uint32_t empty = 0;
+    int32_t unlike = 0;
 
     for (uint32_t i = 0; i < rows; i++) {
-        const int32_t area = raster_area(backdrop[i] * (2 * RASTER_ONE), rule);
-        full += area == RASTER_FULL && (rule == RASTER_EVEN_ODD || backdrop[i] == backdrop[0]);
-        empty += area == 0;
+        unlike |= backdrop[i] ^ backdrop[0];
     }
-    return full == rows ? COVER_ALL : (empty == rows ? COVER_NOTHING : COVER_ROWS);
+    if (unlike != 0) {
+        return COVER_ROWS;
+    }
+    const int32_t area = raster_area(backdrop[0] * (2 * RASTER_ONE), rule);
+    return area == RASTER_FULL ? COVER_ALL : (area == 0 ? COVER_NOTHING : COVER_ROWS);
 }
 
-static bool goes_around_twice(const int32_t backdrop[RASTER_TILE])
+static bool goes_around_twice(const int32_t *backdrop, uint32_t rows)
 {
-    uint32_t wide = 0;
+    uint32_t most = 0;
 
-    for (uint32_t i = 0; i < RASTER_TILE; i++) {
-        wide |= backdrop[i] > RASTER_ONE || backdrop[i] < -RASTER_ONE;
+    for (uint32_t i = 0; i < rows; i++) {
+        const uint32_t height = (uint32_t)(backdrop[i] < 0 ? -backdrop[i] : backdrop[i]);
+        most |= height + (RASTER_ONE - 1);
     }
-    return wide != 0;
+    /* Up to RASTER_ONE, the sum stays below twice that. */
+    return most >= 2 * RASTER_ONE;
 }
+
+/* The tile's heights become its backdrop, and what was before and in it the next one's. */
+static void move_on(int32_t *DP_RESTRICT backdrop, int32_t *DP_RESTRICT running, uint32_t rows)
+{
+    for (uint32_t i = 0; i < rows; i++) {
+        const int32_t height = backdrop[i];
+        backdrop[i] = running[i];
+        running[i] += height;
+    }
+}
+
+/* What is known while going along a row of tiles. */
+typedef struct row_walk {
+    int32_t running[RASTER_TILE];
+    uint32_t row_ref;
+    uint32_t rows; /* of the canvas */
+    uint32_t bare; /* edges of tiles without lines, RASTER_NONE: not made yet */
+    cover state;   /* of tiles without lines */
+    bool wide;     /* goes around twice here */
+} row_walk;
 
 /* Turns a tile's list into refs and its heights into its backdrop; `running` moves on past it. */
-static bool settle(plan *p, uint32_t index, uint32_t row_ref, int32_t running[RASTER_TILE])
+static bool settle(plan *p, uint32_t index, row_walk *w)
 {
     raster_edges *edges = &p->edges[index];
     const uint32_t first = p->ref_count;
@@ -266,12 +306,8 @@ static bool settle(plan *p, uint32_t index, uint32_t row_ref, int32_t running[RA
     }
     p->ref_count += count;
     edges->first_ref = first;
-    edges->row_ref = row_ref;
-    for (uint32_t i = 0; i < RASTER_TILE; i++) {
-        const int32_t height = edges->backdrop[i];
-        edges->backdrop[i] = running[i];
-        running[i] += height;
-    }
+    edges->row_ref = w->row_ref;
+    move_on(edges->backdrop, w->running, w->rows);
     return true;
 }
 
@@ -288,16 +324,6 @@ static uint32_t bare_edges(plan *p, uint32_t row_ref, const int32_t running[RAST
     memcpy(edges->backdrop, running, sizeof(edges->backdrop));
     return p->edges_count++;
 }
-
-/* What is known while going along a row of tiles. */
-typedef struct row_walk {
-    int32_t running[RASTER_TILE];
-    uint32_t row_ref;
-    uint32_t rows; /* of the canvas */
-    uint32_t bare; /* edges of tiles without lines, RASTER_NONE: not made yet */
-    cover state;   /* of tiles without lines */
-    bool wide;     /* goes around twice here */
-} row_walk;
 
 /* Gives the edges of a tile that no line touches; false: it is empty. */
 static bool bare_tile(plan *p, row_walk *w, uint32_t *edges)
@@ -324,11 +350,11 @@ static bool next_tile(shape *s, row_walk *w, uint32_t *slot, uint32_t *edges)
         paint = bare_tile(p, w, edges);
     }
     if (own != GRID_EMPTY) {
-        if (!settle(p, own, w->row_ref, w->running)) {
+        if (!settle(p, own, w)) {
             return false;
         }
         w->state = cover_of(w->running, s->command->mode, w->rows);
-        w->wide = goes_around_twice(w->running);
+        w->wide = goes_around_twice(w->running, w->rows);
         w->bare = RASTER_NONE;
         wide = wide || w->wide;
     }
