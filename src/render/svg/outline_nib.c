@@ -266,7 +266,8 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     } else {
         flank(n, out->p0, out->t0, &out->left0, &out->right0);
     }
-    flank(n, out->p1, out->t1, &out->left1, &out->right1);
+    scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
+    flank(n, out->p1, t1, &out->left1, &out->right1);
     if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
         return;
     }

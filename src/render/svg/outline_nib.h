@@ -63,6 +63,7 @@ typedef struct nib_step {
     scene_point to;
     scene_point t0, t1; /* unit tangents where it begins and ends; equal for a straight one */
     float length;       /* along the path; looked at for dashes only */
+    float swell;        /* spots beside `to` are so much further out: chords lie within a bend */
     bool smooth;        /* goes on with the curve of the step before: no corner between them */
 } nib_step;
 
