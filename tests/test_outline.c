@@ -146,7 +146,7 @@ static void assert_near(const outline *o, const scene_point p[4])
             const raster_line level = {a->x1, a->y1, b->x0, b->y0};
             best = fmin(best, distance_to_line(x, y, &level));
         }
-        if (best / RASTER_ONE > 0.1) {
+        if (best / RASTER_ONE > 1.0 / 30.0) {
             fail_msg("t = %g is %g pixels from its outline", t, best / RASTER_ONE);
         }
     }

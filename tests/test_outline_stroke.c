@@ -366,6 +366,28 @@ static void a_stroked_rectangle_is_two_rectangles(void **state)
     outline_drop(&o);
 }
 
+static void rings_have_the_area_of_rings(void **state)
+{
+    (void)state;
+    outline o = canvas();
+    for (float radius = 3.0f; radius < 28.0f; radius *= 1.5f) {
+        for (float width = 0.5f; width < 1.9f * radius && radius + 0.5f * width < 31.0f;
+             width *= 2.0f) {
+            path_clear(&made);
+            path_circle(&made, 32.0f, 32.0f, radius);
+            scene_stroke s = {.width = width, .miter_limit = 4};
+            stroke(&o, &s, &same);
+            double edges = 4.0 * 3.14159265 * (double)radius, area = 0.5 * edges * (double)width;
+            /* An edge is off by a hundredth of a pixel at most, all along. */
+            if (fabs(lines_area(o.lines, o.count) - area) > 0.01 * edges) {
+                fail_msg("radius %g, width %g: %g is not %g", (double)radius, (double)width,
+                         lines_area(o.lines, o.count), area);
+            }
+        }
+    }
+    outline_drop(&o);
+}
+
 static void hairlines_cover_as_much_as_they_are_wide(void **state)
 {
     (void)state;
@@ -599,6 +621,7 @@ int main(void)
         cmocka_unit_test(points_are_dots_squares_or_nothing),
         cmocka_unit_test(polygons_have_the_corners_and_ends_that_were_asked_for),
         cmocka_unit_test(a_stroked_rectangle_is_two_rectangles),
+        cmocka_unit_test(rings_have_the_area_of_rings),
         cmocka_unit_test(hairlines_cover_as_much_as_they_are_wide),
         cmocka_unit_test(dashes_go_round_corners_and_along_curves),
         cmocka_unit_test(dashes_are_as_long_as_they_say),

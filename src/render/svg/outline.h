@@ -14,7 +14,7 @@
  * non-zero never sees a hole where an inner join or a cusp folds back; edges that two neighbouring
  * pieces share would cancel and are not made at all.
  *
- * Curves are cut so that no point is further than a tenth of a pixel from the true curve, and so
+ * Curves are cut so that no point is further than 1/30 pixel from the true curve, and so
  * that curve and lines enclose nothing on balance (outline_curve.h).
  *
  * An outline is scratch of one thread: lines are appended, begin again with count = 0, memory is
@@ -43,7 +43,12 @@ void outline_drop(outline *o);
 dp_status outline_fill(outline *o, const scene *s, const scene_path *path,
                        const scene_matrix *to_device);
 
-/* Appends the area that a stroke covers; to be filled by the non-zero rule. */
+/*
+ * Appends the area that a stroke covers; to be filled by the non-zero rule.  Winding numbers are
+ * never negative: 1 where pieces do not overlap, more where the stroke crosses itself or folds in a
+ * bend tighter than half its width.  A stroke without width, or of a matrix that flattens
+ * everything, covers nothing.  DP_ERR_TOO_LARGE as well for more than 65,536 dashes in sight.
+ */
 dp_status outline_stroke(outline *o, const scene *s, const scene_path *path,
                          const scene_stroke *stroke, const scene_matrix *to_device);
 

@@ -7,8 +7,8 @@
  * s all along their edges.  Therefore the n - 1 points between the ends are moved outwards by
  * h^2/12 n/(n-1) B''(t), after which curve and lines enclose nothing on balance.  B'' of a cubic is
  * linear in t, so the moved points lie on a cubic too, and moving costs nothing: its coefficients
- * are what is evaluated.  No point is then further off than 4/3 s (n = 2), s (n = 3), 3/4 s (n >
- * 8). A single line cannot be balanced, hence is kept to half of that.
+ * are what is evaluated.  No point is then further off than 2/3 s n/(n-1), which n is chosen for. A
+ * single line cannot be balanced.
  *
  * The moved points are still inside the hull of the control points, so a path whose box is on the
  * canvas stays there: for a cubic they are its blossom at (t - a, t, t + a) with a^2 = h^2/2
@@ -23,9 +23,8 @@
 #include "kernels/raster.h"
 #include "render/svg/scene.h"
 
-/* s above, in pixels: 4/3 of it and the rounding are within the tenth of a pixel that is promised.
- */
-#define CURVE_SAGITTA   0.07f
+/* s n/(n-1) above, in pixels: two thirds of it and the rounding are 1/30 pixel. */
+#define CURVE_SAGITTA   0.04f
 #define CURVE_STEPS_MAX 1024u
 /* A curve of more steps is halved where the path leaves the canvas, and halves out of sight are one
  * step.  Each halving halves the steps too: from 2^30 units it takes 9. */
@@ -41,15 +40,15 @@ typedef struct curve {
     uint32_t steps;
 } curve;
 
-/* `fourth`: of the least number of steps, the fourth power; it may be anything, NaN is 0. */
+/* `fourth`: (s n^2 / CURVE_SAGITTA)^2; it may be anything, NaN is 0.  n (n - 1) is to be its root.
+ */
 static inline void curve_steps(curve *c, float fourth)
 {
     c->steps = 1;
     c->step = c->balance = 1.0f;
-    if (fourth > 0.25f) {
-        float least = sqrtf(sqrtf(fourth));
-        c->steps = least < (float)CURVE_STEPS_MAX ? (uint32_t)least + 1u + (fourth < 1.0f)
-                                                  : CURVE_STEPS_MAX;
+    if (fourth > 4.0f / 9.0f) {
+        float least = sqrtf(sqrtf(fourth)) + 1.5f;
+        c->steps = least < (float)CURVE_STEPS_MAX ? (uint32_t)least : CURVE_STEPS_MAX;
         float n = (float)(int32_t)c->steps;
         c->balance = 1.0f / (n * (n - 1.0f));
         c->step = c->balance * (n - 1.0f);

@@ -150,6 +150,7 @@ void dash_go(dash *d, const nib_step *step, bool in_sight)
         nib_step part = rest;
         part.to = (scene_point){from.x + dx * t, from.y + dy * t};
         part.t1 = straight ? step->t0 : between(step->t0, step->t1, t);
+        part.swell = 1.0f;
         if (d->running) {
             nib_go(d->nib, &part);
         }

@@ -11,6 +11,21 @@
 #include "render/svg/outline_pen.h"
 
 #define LANES 4u
+/* One coordinate of four points of a curve, the first of them number `first`. */
+static inline void four_points(const float x[4], float step, float first, float high,
+                               int32_t out[LANES])
+{
+    static const float lanes[LANES] = {0.0f, 1.0f, 2.0f, 3.0f};
+/* gcc would unroll it before it looks for vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 1
+#endif
+    for (uint32_t i = 0; i < LANES; ++i) {
+        float t = (first + lanes[i]) * step;
+        out[i] = (int32_t)pen_clamp(curve_at(x, t), high);
+    }
+}
+
 /* Points 1 .. steps - 1 of the curve, then its end. */
 static void put_curve(pen *p, const curve *c)
 {
@@ -21,11 +36,8 @@ static void put_curve(pen *p, const curve *c)
     int32_t last_x = p->ix, last_y = p->iy;
     for (uint32_t i = 1; i < c->steps; i += LANES) {
         int32_t ix[LANES], iy[LANES];
-        for (uint32_t lane = 0; lane < LANES; ++lane) {
-            float t = (float)(int32_t)(i + lane) * c->step;
-            ix[lane] = (int32_t)pen_clamp(curve_at(c->x, t), p->right);
-            iy[lane] = (int32_t)pen_clamp(curve_at(c->y, t), p->bottom);
-        }
+        four_points(c->x, c->step, (float)(int32_t)i, p->right, ix);
+        four_points(c->y, c->step, (float)(int32_t)i, p->bottom, iy);
         uint32_t lanes = c->steps - i < LANES ? c->steps - i : LANES;
         for (uint32_t lane = 0; lane < lanes; ++lane) {
             *next = (raster_line){last_x, last_y, ix[lane], iy[lane]};

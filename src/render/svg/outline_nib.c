@@ -169,12 +169,14 @@ static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
     float onward = 1.0f + dot(a->t1, b->t0);
     float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
     nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    if (onward > OPPOSITE && taken < a->room && taken < b->room) {
+    float *room_a = left ? &a->room_left : &a->room_right;
+    float *room_b = left ? &b->room_left : &b->room_right;
+    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
         scene_point v = normal(n, a->t1), w = normal(n, b->t0);
         float factor = (left ? 1.0f : -1.0f) / onward;
         *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        a->room -= taken;
-        b->room -= taken;
+        *room_a -= taken;
+        *room_b -= taken;
         return;
     }
     nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
@@ -247,37 +249,67 @@ void nib_run(nib *n, scene_point at)
     n->count = 0;
 }
 
-void nib_go(nib *n, const nib_step *step)
+/* The piece that a step ends, from where the nib is; `before` is the one it goes on from, or NULL.
+ */
+static void make_piece(const nib *n, const nib_step *step, const nib_piece *before, nib_piece *out)
 {
     scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
     float length = sqrtf(dot(chord, chord));
-    if (!(length > n->nothing)) {
+    out->p0 = n->at;
+    out->p1 = step->to;
+    out->t0 = step->t0;
+    out->t1 = step->t1;
+    out->room_left = out->room_right = length;
+    if (before != NULL) {
+        out->left0 = before->left1;
+        out->right0 = before->right1;
+    } else {
+        flank(n, out->p0, out->t0, &out->left0, &out->right0);
+    }
+    scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
+    flank(n, out->p1, t1, &out->left1, &out->right1);
+    if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
         return;
     }
-    nib_piece piece = {.p0 = n->at, .p1 = step->to, .t0 = step->t0, .t1 = step->t1};
-    piece.room = length;
-    flank(n, piece.p0, piece.t0, &piece.left0, &piece.right0);
-    flank(n, piece.p1, piece.t1, &piece.left1, &piece.right1);
-    if (step->t0.x != step->t1.x || step->t0.y != step->t1.y) {
-        piece.room = 0.5f * length - fabsf(n->half * cross(piece.t0, piece.t1));
-        if (!is_convex(&piece)) {
-            piece.t0 = piece.t1 = (scene_point){chord.x / length, chord.y / length};
-            piece.room = length;
-            flank(n, piece.p0, piece.t0, &piece.left0, &piece.right0);
-            flank(n, piece.p1, piece.t1, &piece.left1, &piece.right1);
+    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
+    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
+    float longer = n->half * cross(turn, chord) / length;
+    out->room_left = length + longer;
+    out->room_right = length - longer;
+    if (!is_convex(out)) {
+        out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
+        out->room_left = out->room_right = length;
+        flank(n, out->p0, out->t0, &out->left0, &out->right0);
+        flank(n, out->p1, out->t1, &out->left1, &out->right1);
+    }
+}
+
+static nib_piece *last_piece(nib *n)
+{
+    return n->count == 1 ? &n->first : &n->later[n->newest];
+}
+
+void nib_go(nib *n, const nib_step *step)
+{
+    float dx = step->to.x - n->at.x, dy = step->to.y - n->at.y;
+    if (!(dx * dx + dy * dy > n->nothing * n->nothing)) {
+        return;
+    }
+    if (n->count == 0) {
+        make_piece(n, step, NULL, &n->first);
+    } else {
+        nib_piece *last = last_piece(n), *next = &n->later[1 - n->newest];
+        bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
+        make_piece(n, step, goes_on ? last : NULL, next);
+        if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
+            join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
         }
+        if (n->count > 1) {
+            draw_piece(n, last);
+        }
+        n->newest = 1 - n->newest;
     }
     n->at = step->to;
-    if (n->count == 0) {
-        n->first = piece;
-    } else {
-        join(n, n->count == 1 ? &n->first : &n->last, &piece,
-             step->smooth ? SCENE_JOIN_ROUND : n->join);
-        if (n->count > 1) {
-            draw_piece(n, &n->last);
-        }
-        n->last = piece;
-    }
     n->count = n->count < 2 ? n->count + 1 : 2;
 }
 
@@ -286,7 +318,7 @@ void nib_end(nib *n, bool closed)
     if (n->count == 0) {
         return;
     }
-    nib_piece *last = n->count == 1 ? &n->first : &n->last;
+    nib_piece *last = last_piece(n);
     if (closed && n->count > 1) {
         join(n, last, &n->first, n->join);
     } else {
@@ -295,7 +327,7 @@ void nib_end(nib *n, bool closed)
     }
     draw_piece(n, &n->first);
     if (n->count > 1) {
-        draw_piece(n, &n->last);
+        draw_piece(n, last);
     }
     n->count = 0;
 }

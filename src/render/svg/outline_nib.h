@@ -38,7 +38,7 @@ typedef struct nib_piece {
     scene_point p0, p1; /* local */
     scene_point t0, t1; /* unit tangents */
     nib_spot left0, right0, left1, right1;
-    float room; /* what of its length corners may still take */
+    float room_left, room_right; /* what of its edges corners may still take, local */
 } nib_piece;
 
 typedef struct nib {
@@ -53,8 +53,9 @@ typedef struct nib {
     float reach;   /* how far from the path the stroke can be, in units on the canvas */
     float nothing; /* local length below which a step is none */
     scene_point at;
-    uint32_t count; /* pieces of this run */
-    nib_piece first, last;
+    uint32_t count;  /* pieces of this run, 2 for more */
+    uint32_t newest; /* which of `later` is the last piece */
+    nib_piece first, later[2];
 } nib;
 
 /* One step of a run. */
@@ -62,6 +63,7 @@ typedef struct nib_step {
     scene_point to;
     scene_point t0, t1; /* unit tangents where it begins and ends; equal for a straight one */
     float length;       /* along the path; looked at for dashes only */
+    float swell;        /* spots beside `to` are so much further out: chords lie within a bend */
     bool smooth;        /* goes on with the curve of the step before: no corner between them */
 } nib_step;
 

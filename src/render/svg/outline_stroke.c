@@ -105,7 +105,7 @@ static void step_trimmed(stroker *s, const nib_step *whole)
 
 static void step_line(stroker *s, scene_point to)
 {
-    nib_step step = {.to = to};
+    nib_step step = {.to = to, .swell = 1.0f};
     step.length = direction(s, s->at, to, &step.t0);
     if (!(step.length > 0.0f)) {
         return;
@@ -172,7 +172,11 @@ static void step_bend(stroker *s, const bow *b, place *last, const place *next, 
             ++depth;
             continue;
         }
-        nib_step step = {top->at, last->tangent, top->tangent, 0.0f, *smooth};
+        nib_step step = {top->at, last->tangent, top->tangent, 0.0f, 1.0f, *smooth};
+        if (top->t < 1.0f) {
+            /* 1 + turn^2 / 12, which is for arcs what the balance of curves is. */
+            step.swell += (1.0f - turn) * (1.0f / 6.0f);
+        }
         if (!s->dash.whole) {
             step.length = length_of(b, last->t, top->t);
         }
