@@ -23,6 +23,7 @@
 
 #include <expat.h>
 
+#include "render/svg/svg_address.h"
 #include "render/svg_data.h"
 #include "render/svg_refs.h"
 
@@ -64,29 +65,6 @@ static bool begins(const char *text, const char *word)
     return strncasecmp(text, word, strlen(word)) == 0;
 }
 
-static const char *find_word(const char *text, const char *word)
-{
-    for (; *text != '\0'; text++) {
-        if (begins(text, word)) {
-            return text;
-        }
-    }
-    return NULL;
-}
-
-/* Words for an address that leads out of the document. */
-static const char *outside(const char *address)
-{
-    if (begins(address, "data:")) {
-        return "svg embeds something that is not a png, jpeg, webp or gif picture in base64";
-    }
-    if (begins(address, "http:") || begins(address, "https:") || begins(address, "//") ||
-        begins(address, "ftp:")) {
-        return "svg refers to another site";
-    }
-    return "svg refers to a local file";
-}
-
 static const char *skip_space(const char *text)
 {
     return text + strspn(text, " \t\r\n\f");
@@ -103,22 +81,14 @@ static void refer(guard *g, const char *id, size_t length)
 /* Every url( in a CSS value or sheet must lead to an element of this document. */
 static void check_css(guard *g, const char *css)
 {
-    if (strchr(css, '\\') != NULL) {
-        refuse(g, DP_ERR_FORMAT, "svg has escapes in its styles");
+    const char *words = svg_css_refusal(css);
+    size_t length;
+    if (words != NULL) {
+        refuse(g, DP_ERR_FORMAT, words);
         return;
     }
-    if (find_word(css, "@import") != NULL) {
-        refuse(g, DP_ERR_FORMAT, "svg imports a style sheet");
-        return;
-    }
-    for (const char *at = find_word(css, "url("); at != NULL; at = find_word(at, "url(")) {
-        at = skip_space(at + 4);
-        at = *at == '"' || *at == '\'' ? skip_space(at + 1) : at;
-        if (*at != '#') {
-            refuse(g, DP_ERR_FORMAT, outside(at));
-            return;
-        }
-        refer(g, at + 1, strcspn(at + 1, " \t\r\n\f\"')"));
+    for (css = svg_css_next_id(css, &length); css != NULL; css = svg_css_next_id(css, &length)) {
+        refer(g, css, length);
     }
 }
 
@@ -134,7 +104,7 @@ static void check_href(guard *g, const char *address)
     }
     const char *base64 = svg_data_picture(address);
     if (base64 == NULL) {
-        refuse(g, DP_ERR_FORMAT, outside(address));
+        refuse(g, DP_ERR_FORMAT, svg_address_outside(address));
         return;
     }
     uint64_t pixels = 0;
@@ -198,7 +168,7 @@ static void check_filter_number(guard *g, const char *attribute, const char *val
 static uint32_t times_of(const guard *g, const char *attribute, const char *value)
 {
     if (strncmp(attribute, "marker", 6) != 0 &&
-        (strcmp(attribute, "style") != 0 || find_word(value, "marker") == NULL)) {
+        (strcmp(attribute, "style") != 0 || svg_find_word(value, "marker") == NULL)) {
         return 1;
     }
     return g->vertices > 0 ? g->vertices : SVG_TIMES_VERTICES;
@@ -221,7 +191,7 @@ static void check_attribute(guard *g, const char *name, const char *value, bool 
         return;
     }
     /* Attributes of editors (prefixed) are no CSS and may well hold a backslash. */
-    if (local == name || find_word(value, "url(") != NULL) {
+    if (local == name || svg_find_word(value, "url(") != NULL) {
         g->times = times_of(g, local, value);
         check_css(g, value);
         g->times = 1;
@@ -305,7 +275,7 @@ static void XMLCALL on_end(void *user, const XML_Char *name)
         g->style_depth = 0;
         if (g->style_bytes > 0) {
             ((char *)dp_buf_data(g->style))[g->style_bytes] = '\0';
-            const bool markers = find_word(dp_buf_data(g->style), "marker") != NULL;
+            const bool markers = svg_find_word(dp_buf_data(g->style), "marker") != NULL;
             g->times = markers ? SVG_TIMES_VERTICES : SVG_TIMES_ELEMENTS;
             check_css(g, dp_buf_data(g->style));
             g->times = 1;

@@ -6,21 +6,16 @@
 #define DP_RENDER_SVG_GUARD_H
 
 #include "render/codec.h"
+#include "render/svg/svg_limits.h"
 
-#define SVG_ELEMENTS_MAX        20000u
-#define SVG_DEPTH_MAX           64u
-#define SVG_ATTRIBUTE_BYTES_MAX ((size_t)256 << 10)
-#define SVG_STYLE_BYTES_MAX     ((size_t)64 << 10)
-#define SVG_FILTER_PARTS_MAX    100u
-#define SVG_FILTER_REGION_MAX   10000.0
-#define SVG_EXPANDED_MAX        50000u /* elements once references are followed */
+#define SVG_EXPANDED_MAX 50000u /* elements once references are followed */
 
 /*
  * DP_OK when the document is well-formed XML in UTF-8 (or what expat reads), within the limits
- * above, and refers to nothing but its own elements and embedded PNG, JPEG, WebP and GIF pictures,
- * whose pixels together are within the task's limit.  Else DP_ERR_FORMAT or DP_ERR_TOO_LARGE with
- * words such as "svg refers to a local file".  Memory: expat's, and one style sheet or embedded
- * picture at a time.
+ * of svg_limits.h, and refers to nothing but its own elements and embedded PNG, JPEG, WebP and GIF
+ * pictures, whose pixels together are within the task's limit.  Else DP_ERR_FORMAT or
+ * DP_ERR_TOO_LARGE with words such as "svg refers to a local file".  Memory: expat's, and one style
+ * sheet or embedded picture at a time.
  */
 dp_status svg_guard_check(render_task *task, media_bytes bytes);
 

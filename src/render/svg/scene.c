@@ -174,7 +174,7 @@ static bool check_stops(const scene *s, const scene_paint *paint)
     return true;
 }
 
-/* A gradient has an extent and a way back from the plane, a focus inside its circle. */
+/* A gradient has an extent and a way back from the plane. */
 static bool check_gradient(const scene_paint *paint)
 {
     const float *g = paint->geometry;
@@ -191,7 +191,7 @@ static bool check_gradient(const scene_paint *paint)
     if (paint->kind == SCENE_LINEAR) {
         return g[0] != g[2] || g[1] != g[3];
     }
-    return g[2] > 0 && g[5] >= 0 && hypotf(g[3] - g[0], g[4] - g[1]) + g[5] < g[2];
+    return g[2] > 0 && g[5] >= 0 && g[5] < g[2];
 }
 
 static bool check_paints(const scene *s)

@@ -103,7 +103,7 @@ typedef struct scene_paint {
     scene_rgba colour;
     uint32_t first_stop, stop_count; /* gradients: at least two (fewer are a SOLID) */
     scene_matrix matrix;             /* gradient space -> local space of the painted path */
-    float geometry[6];               /* LINEAR x1 y1 x2 y2; RADIAL cx cy r fx fy fr */
+    float geometry[6];               /* LINEAR x1 y1 x2 y2; RADIAL cx cy r fx fy fr, 0 <= fr < r */
 } scene_paint;
 
 typedef enum scene_cap { SCENE_CAP_BUTT, SCENE_CAP_ROUND, SCENE_CAP_SQUARE } scene_cap;

@@ -52,12 +52,10 @@ static void find_size(svg_compiler *c)
     const svg_matrix root = SVG_IDENTITY;
     const svg_box ink = svg_range_ink(c, 0, &root);
     const double side_max = 65535, side_default = 100;
-    if (c->width <= 0) {
-        c->width = ink.x1 > 0 ? fmin(ink.x1, side_max) : side_default;
-    }
-    if (c->height <= 0) {
-        c->height = ink.y1 > 0 ? fmin(ink.y1, side_max) : side_default;
-    }
+    c->width = c->width > 0 ? c->width : (ink.x1 > 0 ? ink.x1 : side_default);
+    c->height = c->height > 0 ? c->height : (ink.y1 > 0 ? ink.y1 : side_default);
+    c->width = fmin(c->width, side_max);
+    c->height = fmin(c->height, side_max);
 }
 
 static void make_scene(svg_context *context, svg_job *job)

@@ -234,7 +234,9 @@ static void enter_viewport(svg_compiler *c, svg_element *element, svg_frame *par
 static void enter_use(svg_compiler *c, svg_element *element, svg_frame *parent)
 {
     svg_element *target = svg_find_href(c, element);
-    if (target == NULL || (parent->in_clip && !svg_is_shape(target->kind))) {
+    /* Inside a clip only shapes count; by way of another use is what all engines take. */
+    if (target == NULL ||
+        (parent->in_clip && !svg_is_shape(target->kind) && target->kind != SVG_EL_USE)) {
         if (target != NULL && target->kind == SVG_EL_TEXT) {
             svg_unsupported(c, "text");
         }

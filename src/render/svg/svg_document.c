@@ -11,6 +11,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include <expat.h>
 
@@ -35,7 +36,8 @@ struct svg_reader {
     unsigned style_depth, text_depth;
     char prefix[PREFIX_BYTES]; /* "svg:" when the root binds it */
     size_t prefix_length;
-    char *sheet; /* of the style at hand */
+    bool plain_is_ours; /* names without a prefix are of SVG */
+    char *sheet;        /* of the style at hand */
     size_t sheet_bytes, sheet_capacity;
 };
 
@@ -54,6 +56,8 @@ static svg_element_kind kind_of(const svg_reader *r, const char *name)
             return SVG_EL_OTHER;
         }
         name = colon + 1;
+    } else if (!r->plain_is_ours) {
+        return SVG_EL_OTHER;
     }
     return svg_element_of(&r->names, name, strlen(name));
 }
@@ -81,6 +85,7 @@ static bool look_at_namespaces(svg_reader *r, const XML_Char **attributes, bool 
             refuse(r, DP_ERR_FORMAT, "svg has an xml:base");
         } else if (strcmp(name, "xmlns") == 0 && !prefixed) {
             ours = strcmp(attributes[i + 1], SVG_NAMESPACE) == 0;
+            r->plain_is_ours = r->plain_is_ours || ours;
         } else if (strncmp(name, "xmlns:", 6) == 0 &&
                    strcmp(attributes[i + 1], SVG_NAMESPACE) == 0) {
             remember_prefix(r, name + 6);
@@ -122,6 +127,13 @@ static void keep_attribute(svg_reader *r, svg_element *e, svg_attribute_name nam
     } else if (name == SVG_AT_ID) {
         e->id = svg_copy(r->job, value, length);
         return;
+    }
+    if (name == SVG_AT_CLASS && length > r->document->class_bytes_max) {
+        r->document->class_bytes_max = length;
+    }
+    /* Geometry is read once; what else it says, each time it is shown. */
+    if (name != SVG_AT_D && name != SVG_AT_POINTS) {
+        e->cost += (uint32_t)length / SVG_BYTES_PER_STEP;
     }
     e->conditional =
         e->conditional || name == SVG_AT_SYSTEM_LANGUAGE || name == SVG_AT_REQUIRED_EXTENSIONS;
@@ -238,7 +250,10 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
     if (!check_place(r, name)) {
         return;
     }
-    const bool ours = look_at_namespaces(r, attributes, strchr(name, ':') != NULL);
+    const bool prefixed = strchr(name, ':') != NULL;
+    /* A root without any namespace is taken for SVG. */
+    r->plain_is_ours = r->plain_is_ours || (r->depth == 1 && !prefixed);
+    const bool ours = look_at_namespaces(r, attributes, prefixed);
     if (r->left_out_depth != 0 || r->job->status != DP_OK) {
         return;
     }
@@ -377,6 +392,10 @@ svg_reader *svg_reader_create(void)
         return NULL;
     }
     svg_names_fill(&r->names);
+    /* Without it expat draws one itself, at every document. */
+    if (getrandom(&r->salt, sizeof r->salt, GRND_NONBLOCK) != (ssize_t)sizeof r->salt) {
+        r->salt = 0;
+    }
     return r;
 }
 
@@ -404,6 +423,7 @@ static bool begin(svg_reader *r, svg_job *job, svg_document *document)
     r->open = NULL;
     r->elements = r->depth = r->left_out_depth = r->style_depth = r->text_depth = 0;
     r->prefix_length = 0;
+    r->plain_is_ours = false;
     r->sheet = NULL;
     r->sheet_bytes = r->sheet_capacity = 0;
     memset(document, 0, sizeof *document);

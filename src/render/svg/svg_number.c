@@ -9,6 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+const double svg_number_shares[SVG_SHORT_DIGITS + 1] = {1e0,  1e-1, 1e-2, 1e-3, 1e-4,
+                                                        1e-5, 1e-6, 1e-7, 1e-8, 1e-9};
+
 #define MANTISSA_MAX   (UINT64_MAX / 10 - 1)
 #define POWER_MAX      22
 #define EXPONENT_LIMIT 400
@@ -57,7 +60,7 @@ static int read_exponent(const char **at)
     return negative ? -exponent : exponent;
 }
 
-bool svg_read_number(const char **at, double *out)
+bool svg_read_long_number(const char **at, double *out)
 {
     const char *p = *at;
     const bool negative = *p == '-';
@@ -91,9 +94,7 @@ bool svg_read_number(const char **at, double *out)
     }
     double value = (double)mantissa;
     if (exponent != 0 || value > SVG_NUMBER_MAX) {
-        value = exponent < 0 && exponent >= -POWER_MAX && value < SVG_NUMBER_MAX
-                    ? value / powers[-exponent]
-                    : scaled(mantissa, exponent);
+        value = scaled(mantissa, exponent);
     }
     *out = negative ? -value : value;
     *at = p;

@@ -62,7 +62,44 @@ static inline const char *svg_skip_comma(const char *at)
     return *at == ',' ? svg_skip_space(at + 1) : at;
 }
 
-bool svg_read_number(const char **at, double *out);
+/* Numbers of any length, with exponents. */
+bool svg_read_long_number(const char **at, double *out);
+
+#define SVG_SHORT_DIGITS 9
+/* 10^-n: a product with it is off by a last bit of a double. */
+extern const double svg_number_shares[SVG_SHORT_DIGITS + 1];
+
+/* Most numbers of a document have few digits, which fit one register. */
+static inline bool svg_read_number(const char **at, double *out)
+{
+    const char *p = *at;
+    const bool negative = *p == '-';
+    uint32_t digits = 0;
+    ptrdiff_t behind = 0;
+
+    p += *p == '-' || *p == '+';
+    const char *first = p;
+    for (; svg_is_digit(*p); p++) {
+        digits = digits * 10 + (uint32_t)(*p - '0');
+    }
+    ptrdiff_t count = p - first;
+    if (*p == '.') {
+        first = ++p;
+        for (; svg_is_digit(*p); p++) {
+            digits = digits * 10 + (uint32_t)(*p - '0');
+        }
+        behind = p - first;
+        count += behind;
+    }
+    if (count == 0 || count > SVG_SHORT_DIGITS || (*p | 0x20) == 'e') {
+        return svg_read_long_number(at, out);
+    }
+    const double value = (double)digits * svg_number_shares[behind];
+    *out = negative ? -value : value;
+    *at = p;
+    return true;
+}
+
 bool svg_read_length(const char **at, svg_length *out);
 
 /* `count` numbers with spaces or commas between; false unless all are there. */

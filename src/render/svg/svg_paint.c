@@ -11,6 +11,8 @@
 #include "render/svg/svg_shape.h"
 
 #define CHAIN_MAX 32
+/* What the look at one gradient of a chain costs in the budget. */
+#define STEPS_PER_GRADIENT 16u
 
 /* A gradient and those it refers to, nearest first. */
 typedef struct gradient_chain {
@@ -39,6 +41,9 @@ static bool follow(svg_compiler *c, svg_element *gradient, gradient_chain *out)
             return false;
         }
         out->elements[out->count++] = e;
+        if (!svg_spend(c->job, STEPS_PER_GRADIENT + e->cost)) {
+            return false;
+        }
     }
     return c->job->status == DP_OK;
 }
@@ -136,29 +141,20 @@ static void linear_geometry(const gradient_space *space, scene_paint *paint)
     paint->geometry[3] = (float)coordinate(space, SVG_AT_Y2, SVG_AXIS_Y, 0);
 }
 
-/* The focus is brought inside the circle, as SVG 1.1 asks, by a hair more than the float's grain.
+/* A focus outside the circle makes a cone (SVG 2, section 14.2.3), which is the raster's to draw.
  */
 static void radial_geometry(const gradient_space *space, scene_paint *paint)
 {
     const double cx = coordinate(space, SVG_AT_CX, SVG_AXIS_X, 50);
     const double cy = coordinate(space, SVG_AT_CY, SVG_AXIS_Y, 50);
     const double r = coordinate(space, SVG_AT_R, SVG_AXIS_DIAGONAL, 50);
-    double fr = coordinate(space, SVG_AT_FR, SVG_AXIS_DIAGONAL, 0);
-    double dx = 0, dy = 0;
-    if (inherited(space->chain, SVG_AT_FX, true) != NULL) {
-        dx = coordinate(space, SVG_AT_FX, SVG_AXIS_X, 50) - cx;
-    }
-    if (inherited(space->chain, SVG_AT_FY, true) != NULL) {
-        dy = coordinate(space, SVG_AT_FY, SVG_AXIS_Y, 50) - cy;
-    }
-    fr = fr > 0 ? fmin(fr, r * 0.999) : 0;
-    const double far = sqrt(dx * dx + dy * dy), most = (r - fr) * 0.999;
-    if (far > most) {
-        dx *= most / far;
-        dy *= most / far;
-    }
+    const double fr = coordinate(space, SVG_AT_FR, SVG_AXIS_DIAGONAL, 0);
+    const bool has_fx = inherited(space->chain, SVG_AT_FX, true) != NULL;
+    const bool has_fy = inherited(space->chain, SVG_AT_FY, true) != NULL;
+    const double fx = has_fx ? coordinate(space, SVG_AT_FX, SVG_AXIS_X, 50) : cx;
+    const double fy = has_fy ? coordinate(space, SVG_AT_FY, SVG_AXIS_Y, 50) : cy;
+    const double values[6] = {cx, cy, r, fx, fy, fr > 0 ? fr : 0};
     paint->kind = SCENE_RADIAL;
-    const double values[6] = {cx, cy, r, cx + dx, cy + dy, fr};
     for (int i = 0; i < 6; i++) {
         paint->geometry[i] = (float)values[i];
     }
@@ -171,7 +167,7 @@ static bool is_degenerate(const scene_paint *paint)
     if (paint->kind == SCENE_LINEAR) {
         return fabsf(g[2] - g[0]) < 1e-9f && fabsf(g[3] - g[1]) < 1e-9f;
     }
-    return !(g[2] > 1e-9f) || hypotf(g[3] - g[0], g[4] - g[1]) + g[5] >= g[2];
+    return !(g[2] > 1e-9f) || g[5] >= g[2];
 }
 
 static scene_spread spread_of(const gradient_chain *chain)
@@ -200,7 +196,9 @@ static scene_rgba stop_of(const svg_compiler *c, uint32_t index)
     return ((const scene_stop *)c->builder->arrays[SCENE_STOPS].items)[index].colour;
 }
 
-static uint32_t make_gradient(svg_compiler *c, svg_frame *f, svg_element *gradient, uint32_t path)
+/* `flat` is set when the painted box has no extent to measure the gradient in. */
+static uint32_t make_gradient(svg_compiler *c, svg_frame *f, svg_element *gradient, uint32_t path,
+                              bool *flat)
 {
     gradient_chain chain;
     svg_matrix matrix;
@@ -222,6 +220,7 @@ static uint32_t make_gradient(svg_compiler *c, svg_frame *f, svg_element *gradie
         box = scene_path_box(c->builder, path, &SVG_IDENTITY);
         space.metrics.width = space.metrics.height = 1;
         if (!(box.x1 > box.x0) || !(box.y1 > box.y0)) {
+            *flat = true;
             return SCENE_NONE;
         }
     }
@@ -264,7 +263,11 @@ uint32_t svg_paint_make(svg_compiler *c, svg_frame *f, const svg_paint *paint, u
         return SCENE_NONE;
     }
     if (server != NULL && is_gradient(server)) {
-        return make_gradient(c, f, server, path);
+        bool flat = false;
+        const uint32_t made = make_gradient(c, f, server, path, &flat);
+        if (!flat) {
+            return made;
+        }
     }
     return make_plain(c, f, paint->fallback, paint->colour);
 }
