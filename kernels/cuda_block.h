@@ -12,8 +12,10 @@
  *         a body per block.  Everything that depends on threadIdx stands in CUDA_PHASE { ... },
  *         which all threads leave together (a barrier follows); everything else is the same for all
  *         threads of the block and changes no shared memory.  A phase has no break or return out of
- *         it.  What a thread keeps from phase to phase is CUDA_OWN(type, name), used as
- *         CUDA_MINE(name) within phases: a register under nvcc, an array over the threads without.
+ *         it.  CUDA_THREADS { ... } is the same without the barrier, for what is the threads' own.
+ *         What a thread keeps from phase to phase is CUDA_OWN(type, name), used as CUDA_MINE(name)
+ *         within phases and passed on as `type *`: registers under nvcc, an array over the threads
+ *         without.
  *
  * Blocks of the second kind have at most CUDA_BLOCK_MAX threads in one dimension.
  */
@@ -30,9 +32,10 @@
     kernel<<<(grid), (block), 0, (stream)>>>(__VA_ARGS__)
 #define CUDA_LAUNCH_BLOCKS CUDA_LAUNCH
 
-#define CUDA_PHASE           for (bool cuda_phase = true; cuda_phase; cuda_phase = false, __syncthreads())
-#define CUDA_OWN(type, name) type name
-#define CUDA_MINE(name)      name
+#define CUDA_PHASE           for (bool once = true; once; once = false, __syncthreads())
+#define CUDA_THREADS         if (true)
+#define CUDA_OWN(type, name) type name[1]
+#define CUDA_MINE(name)      name[0]
 
 #endif
 

@@ -9,7 +9,7 @@
  * always, and dark colours lose nothing between passes.
  *
  * A blur is passes over two planes of 14-bit light, four uint16 to a pixel: SPREAD into a plane,
- * rows and columns by three boxes or one small kernel, GATHER into a surface.
+ * rows and columns by some boxes or one small kernel, GATHER into a surface.
  *
  * Surfaces are slots: slot 0 is the picture that is filtered and the result, the rest is scratch.
  * Both drivers use filter_math.h and give the same bytes.  Nothing here allocates.
@@ -100,16 +100,22 @@ typedef struct filter_job {
     uint64_t passes;          /* the program's passes, copied whole */
     uint32_t width, height;
     uint32_t pass_count, slot_count;
+    uint32_t level; /* as the caller likes; see filter_run_cuda() */
+    uint32_t reserved;
 } filter_job;
 
 /*
- * The same for many pictures at once: one launch for the n-th pass of all of them.  `jobs` is the
- * host's array, `jobs_memory` its copy on the device.  On `stream` (a cudaStream_t, 0: the calling
- * thread's own); does not wait.  NULL when the launches were taken, else CUDA's words (static).
- * Only in builds with nvcc (DP_HAVE_CUDA).
+ * The same for many pictures at once, those of one level: one launch for the n-th pass of all of
+ * them.  `jobs` is the host's array, `jobs_memory` its copy on the device.  On `stream` (a
+ * cudaStream_t, 0: the calling thread's own); does not wait.  NULL when the launches were taken,
+ * else CUDA's words (static). Only in builds with nvcc (DP_HAVE_CUDA).
  */
-const char *filter_run_cuda(const filter_job *jobs, uint32_t count, uint64_t jobs_memory,
-                            uint64_t stream);
+typedef struct filter_jobs {
+    const filter_job *jobs;
+    uint64_t jobs_memory;
+    uint32_t count;
+} filter_jobs;
+const char *filter_run_cuda(const filter_jobs *batch, uint32_t level, uint64_t stream);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of checks, what they share, and those of resizing and compositing.
+ */
 #include "kernel_rig.h"
 
 #include <stdio.h>
@@ -134,6 +137,12 @@ int kernel_rig_run(const kernel_memory *memory)
     const struct CMUnitTest tests[] = {
         {"resize_gives_the_same_bytes", kernel_rig_resize, NULL, NULL, NULL},
         {"composite_gives_the_same_bytes", kernel_rig_composite, NULL, NULL, NULL},
+        {"filters_give_the_same_bytes", kernel_rig_filter, NULL, NULL, NULL},
+        {"plans_give_the_same_bytes", kernel_rig_raster, NULL, NULL, NULL},
+        {"a_full_batch_takes_no_more", kernel_rig_raster_full, NULL, NULL, NULL},
+        {"scenes_give_the_same_bytes", kernel_rig_scene, NULL, NULL, NULL},
+        {"a_batch_takes_a_whole_drawing_or_nothing", kernel_rig_scene_full, NULL, NULL, NULL},
+        {"packs_of_scenes_give_the_same_bytes", kernel_rig_pack, NULL, NULL, NULL},
     };
     kernel_rig_memory = memory;
     seed = (uint32_t)time(NULL);

@@ -35,5 +35,11 @@ void kernel_rig_expect(uint64_t address, const void *want, size_t size_bytes);
 /* One file of checks each. */
 void kernel_rig_resize(void **state);
 void kernel_rig_composite(void **state);
+void kernel_rig_filter(void **state);
+void kernel_rig_raster(void **state);
+void kernel_rig_raster_full(void **state);
+void kernel_rig_scene(void **state);
+void kernel_rig_scene_full(void **state);
+void kernel_rig_pack(void **state);
 
 #endif

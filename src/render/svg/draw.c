@@ -21,6 +21,7 @@
 typedef struct draw_layer {
     uint32_t begin, end; /* commands */
     uint32_t parent;     /* index of the layer around it, RASTER_NONE: the picture */
+    uint32_t level;      /* one more than the highest of the layers within it */
     scene_matrix matrix; /* from the filtered element's space to the canvas' */
     filter_surface surface;
 } draw_layer;
@@ -189,18 +190,45 @@ static dp_status find_layers(const drawing *d)
     return DP_OK;
 }
 
-/* One block for all surfaces. */
-static dp_status place_layers(draw_context *context)
+static size_t layer_bytes(const draw_layer *l)
+{
+    const filter_rect at = l->surface.at;
+
+    return os_align_up((size_t)(at.x1 - at.x0) * (size_t)(at.y1 - at.y0) * 4, SURFACE_ALIGNMENT);
+}
+
+/* What all surfaces need. */
+static dp_status measure_layers(draw_context *context, size_t *out)
 {
     size_t total = 0;
 
     for (uint32_t i = 0; i < context->layer_count; i++) {
-        const filter_rect at = context->layers[i].surface.at;
-        total +=
-            os_align_up((size_t)(at.x1 - at.x0) * (size_t)(at.y1 - at.y0) * 4, SURFACE_ALIGNMENT);
+        total += layer_bytes(&context->layers[i]);
         if (total > context->limits.layer_bytes_max) {
             return DP_ERR_TOO_LARGE;
         }
+    }
+    *out = total;
+    return DP_OK;
+}
+
+/* Lays the surfaces one after the other; the base is an address, whose memory may be elsewhere. */
+static void place_layers(draw_context *context, uint8_t *base)
+{
+    for (uint32_t i = 0; i < context->layer_count; i++) {
+        context->layers[i].surface.pixels = base;
+        base += layer_bytes(&context->layers[i]);
+    }
+}
+
+/* One block for all surfaces. */
+static dp_status take_surfaces(draw_context *context)
+{
+    size_t total = 0;
+    const dp_status status = measure_layers(context, &total);
+
+    if (status != DP_OK) {
+        return status;
     }
     if (total > context->surface_bytes) {
         uint8_t *surfaces = os_aligned(SURFACE_ALIGNMENT, total);
@@ -211,14 +239,7 @@ static dp_status place_layers(draw_context *context)
         context->surfaces = surfaces;
         context->surface_bytes = total;
     }
-    size_t offset = 0;
-    for (uint32_t i = 0; i < context->layer_count; i++) {
-        filter_surface *surface = &context->layers[i].surface;
-        const filter_rect at = surface->at;
-        surface->pixels = context->surfaces + offset;
-        offset +=
-            os_align_up((size_t)(at.x1 - at.x0) * (size_t)(at.y1 - at.y0) * 4, SURFACE_ALIGNMENT);
-    }
+    place_layers(context, context->surfaces);
     return DP_OK;
 }
 
@@ -279,13 +300,15 @@ static dp_status draw_layers(const drawing *d)
     return DP_OK;
 }
 
-dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint32_t height,
-                    raster_plan *out)
+/* What draw_plan() and draw_stages() begin with. */
+static dp_status begin(draw_context *context, const scene *s, const uint32_t size[2], drawing *out)
 {
+    const uint32_t width = size[0], height = size[1];
+
     if (width < 1 || height < 1 || width > RASTER_SIDE_MAX || height > RASTER_SIDE_MAX) {
         return DP_ERR_INVALID;
     }
-    const drawing d = {
+    *out = (drawing){
         .context = context,
         .s = s,
         .to_canvas = {.a = (float)width / s->header->width, .d = (float)height / s->header->height},
@@ -296,16 +319,95 @@ dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint3
         plan_drop(&context->plan);
         draw_context_limits(context, &context->limits);
     }
-    dp_status status = find_layers(&d);
+    return find_layers(out);
+}
+
+static dp_status plan_picture_of(const drawing *d, raster_plan *out)
+{
+    const filter_rect canvas = {.x1 = (int32_t)d->width, .y1 = (int32_t)d->height};
+
+    return make_plan(d, RASTER_NONE, canvas, out);
+}
+
+dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint32_t height,
+                    raster_plan *out)
+{
+    drawing d;
+    dp_status status = begin(context, s, (const uint32_t[2]){width, height}, &d);
+
     if (status == DP_OK && context->layer_count != 0) {
-        status = place_layers(context);
+        status = take_surfaces(context);
         status = status == DP_OK ? draw_layers(&d) : status;
     }
-    if (status != DP_OK) {
-        return status;
+    return status == DP_OK ? plan_picture_of(&d, out) : status;
+}
+
+/* Hands out the layer's stage. */
+static dp_status stage_layer(const drawing *d, const draw_job *job, uint32_t index)
+{
+    draw_context *context = d->context;
+    draw_layer *l = &context->layers[index];
+    const scene_filter *filter = &d->s->filters[d->s->commands[l->begin].filter];
+    raster_plan tiles;
+    filter_program program;
+
+    dp_status status = make_plan(d, index, l->surface.at, &tiles);
+    if (status == DP_OK) {
+        status =
+            filter_prepare(&context->filter, d->s, filter, &l->matrix, &l->surface.at, &program);
     }
-    const filter_rect canvas = {.x1 = (int32_t)width, .y1 = (int32_t)height};
-    return make_plan(&d, RASTER_NONE, canvas, out);
+    if (status == DP_OK) {
+        const draw_stage stage = {.tiles = &tiles,
+                                  .program = &program,
+                                  .pixels = (uint64_t)(uintptr_t)l->surface.pixels,
+                                  .level = l->level};
+        status = job->stage(job->own, &stage);
+    }
+    return status;
+}
+
+/* All layers, the inner before the outer; gives the level of the picture around them. */
+static dp_status stage_layers(const drawing *d, const draw_job *job, uint32_t *level)
+{
+    draw_context *context = d->context;
+    size_t total = 0;
+
+    dp_status status = measure_layers(context, &total);
+    if (status == DP_OK && context->layer_count != 0) {
+        const uint64_t base = job->surfaces(job->own, total);
+        status = base != 0 ? DP_OK : DP_ERR_BUSY;
+        place_layers(context, (uint8_t *)(uintptr_t)base);
+    }
+    for (uint32_t i = 0; i < context->layer_count; i++) {
+        context->layers[i].level = 0;
+    }
+    for (uint32_t i = context->layer_count; i-- > 0 && status == DP_OK;) {
+        const draw_layer *l = &context->layers[i];
+        uint32_t *outer = l->parent == RASTER_NONE ? level : &context->layers[l->parent].level;
+        *outer = *outer > l->level ? *outer : l->level + 1;
+        status = stage_layer(d, job, i);
+    }
+    return status;
+}
+
+dp_status draw_stages(draw_context *context, const scene *s, const draw_job *job)
+{
+    drawing d;
+    draw_stage stage = {.level = 0};
+    raster_plan tiles;
+
+    dp_status status = begin(context, s, (const uint32_t[2]){job->width, job->height}, &d);
+    if (status == DP_OK) {
+        status = stage_layers(&d, job, &stage.level);
+    }
+    if (status == DP_OK) {
+        status = plan_picture_of(&d, &tiles);
+    }
+    if (status == DP_OK) {
+        stage.tiles = &tiles;
+        status = job->stage(job->own, &stage);
+    }
+    return status;
 }
 
 dp_status draw_scene(draw_context *context, const scene *s, uint32_t width, uint32_t height,

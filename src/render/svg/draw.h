@@ -13,6 +13,7 @@
 #ifndef DP_RENDER_SVG_DRAW_H
 #define DP_RENDER_SVG_DRAW_H
 
+#include "kernels/filter.h"
 #include "kernels/raster.h"
 #include "render/svg/scene.h"
 
@@ -53,5 +54,31 @@ dp_status draw_scene(draw_context *context, const scene *s, uint32_t width, uint
  */
 dp_status draw_plan(draw_context *context, const scene *s, uint32_t width, uint32_t height,
                     raster_plan *out);
+
+/*
+ * One of the pictures that make up a drawing: a group with a filter, or the drawing itself, which
+ * comes last.  What it points to stays until the callback returns.
+ */
+typedef struct draw_stage {
+    const raster_plan *tiles;      /* its layers' pixels are addresses that surfaces() gave */
+    const filter_program *program; /* to be run over the pixels afterwards; NULL: none */
+    uint64_t pixels;               /* where they go, as surfaces() gave it; 0: the drawing itself */
+    uint32_t level;                /* needs stages of lower levels alone */
+} draw_stage;
+
+typedef struct draw_job {
+    uint32_t width, height;
+    /* An address of memory for all surfaces of groups, aligned to 64; 0: there is none. */
+    uint64_t (*surfaces)(void *own, size_t size_bytes);
+    /* What it returns other than DP_OK ends the job. */
+    dp_status (*stage)(void *own, const draw_stage *stage);
+    void *own;
+} draw_job;
+
+/*
+ * Gives the plans and filters of a drawing to somebody else, who has memory of another kind: draws
+ * nothing itself.  Fails as draw_scene() does, with DP_ERR_BUSY without surfaces, and as stage().
+ */
+dp_status draw_stages(draw_context *context, const scene *s, const draw_job *job);
 
 #endif

@@ -65,36 +65,43 @@ static dp_status run_passes(const filter_scratch *scratch, const filter_program 
     return DP_OK;
 }
 
-dp_status filter_run(filter_scratch *scratch, const scene *s, const scene_filter *filter,
-                     const scene_matrix *to_device, filter_surface *surface)
+/* The passes come first in the scratch, then what they work on. */
+static size_t passes_bytes(const scene_filter *filter)
 {
-    filter_program program;
+    return os_align_up(FILTER_PASSES_OF(filter->part_count) * sizeof(filter_pass), 64);
+}
 
+dp_status filter_prepare(filter_scratch *scratch, const scene *s, const scene_filter *filter,
+                         const scene_matrix *to_device, const filter_rect *at, filter_program *out)
+{
     if (filter->part_count > FILTER_PARTS_MAX) {
         return DP_ERR_TOO_LARGE;
     }
-    /* The passes come first, then what they work on. */
-    const size_t passes_bytes =
-        os_align_up(FILTER_PASSES_OF(filter->part_count) * sizeof(filter_pass), 64);
-    dp_status status = grow(scratch, passes_bytes);
-    if (status == DP_OK) {
-        status = filter_graph_make(s, filter, to_device, &surface->at, scratch->memory, &program);
-    }
+    const dp_status status = grow(scratch, passes_bytes(filter));
+    return status == DP_OK ? filter_graph_make(s, filter, to_device, at, scratch->memory, out)
+                           : status;
+}
+
+dp_status filter_run(filter_scratch *scratch, const scene *s, const scene_filter *filter,
+                     const scene_matrix *to_device, filter_surface *surface)
+{
+    const size_t first_bytes = passes_bytes(filter);
+    filter_program program;
+
+    dp_status status = filter_prepare(scratch, s, filter, to_device, &surface->at, &program);
     if (status != DP_OK) {
         return status;
     }
-    const size_t needed = passes_bytes + filter_scratch_bytes(&program);
+    const size_t needed = first_bytes + filter_scratch_bytes(&program);
     if (needed > scratch->size_bytes) {
         status = grow(scratch, needed);
         if (status == DP_OK) {
             /* The passes went with the old memory. */
-            status =
-                filter_graph_make(s, filter, to_device, &surface->at, scratch->memory, &program);
+            status = filter_prepare(scratch, s, filter, to_device, &surface->at, &program);
         }
     }
     if (status != DP_OK) {
         return status;
     }
-    return run_passes(scratch, &program, surface->pixels,
-                      (uint8_t *)scratch->memory + passes_bytes);
+    return run_passes(scratch, &program, surface->pixels, (uint8_t *)scratch->memory + first_bytes);
 }

@@ -11,6 +11,7 @@
 #ifndef DP_RENDER_SVG_FILTER_H
 #define DP_RENDER_SVG_FILTER_H
 
+#include "kernels/filter.h"
 #include "render/svg/scene.h"
 
 /* Half open: empty when x1 <= x0 or y1 <= y0. */
@@ -47,5 +48,12 @@ filter_rect filter_bounds(const scene *s, const scene_filter *filter, const scen
  */
 dp_status filter_run(filter_scratch *scratch, const scene *s, const scene_filter *filter,
                      const scene_matrix *to_device, filter_surface *surface);
+
+/*
+ * The first half alone: the passes that filter_run() would run on a surface that covers `at`; they
+ * lie in the scratch and stay until its next use.
+ */
+dp_status filter_prepare(filter_scratch *scratch, const scene *s, const scene_filter *filter,
+                         const scene_matrix *to_device, const filter_rect *at, filter_program *out);
 
 #endif

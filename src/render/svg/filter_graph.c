@@ -67,9 +67,9 @@ filter_rect filter_pixels_of(const scene_box *box, const scene_matrix *m)
     int32_t first[2], end[2];
     for (int i = 0; i < 2; i++) {
         const double begin = floor(held(low[i] + CLOSE, -PIXEL_MAX, PIXEL_MAX));
-        const double side = ceil(held(high[i] - low[i] - CLOSE, 1, PIXEL_MAX));
+        const double side = ceil(held(high[i] - low[i] - CLOSE, 1, 2 * PIXEL_MAX));
         first[i] = (int32_t)begin;
-        end[i] = (int32_t)(begin + side);
+        end[i] = (int32_t)fmin(begin + side, PIXEL_MAX);
     }
     return (filter_rect){first[0], first[1], end[0], end[1]};
 }
@@ -94,7 +94,7 @@ static void offset_of(const scene_filter_part *part, const scene_matrix *m, doub
 
 static void box_make(double deviation, filter_line *out)
 {
-    const double variance = deviation * deviation / 3; /* of one of the three */
+    const double variance = deviation * deviation / FILTER_BOXES;
     const double r = floor((sqrt(1 + 12 * variance) - 1) / 2);
     const double end =
         (2 * r + 1) * (variance - r * (r + 1) / 3) / (2 * ((r + 1) * (r + 1) - variance));
@@ -106,21 +106,35 @@ static void box_make(double deviation, filter_line *out)
     out->edge = (uint32_t)((whole - (2 * r + 1) * out->inner) / 2);
 }
 
+/* exp(-t) times the modified Bessel function of order n at t, for t of a few. */
+static double discrete_gaussian(uint32_t n, double t)
+{
+    double term = exp(-t), sum;
+    for (uint32_t i = 1; i <= n; i++) {
+        term *= t / 2 / i;
+    }
+    sum = term;
+    for (uint32_t k = 1; k < 40; k++) {
+        term *= t * t / 4 / (k * (double)(k + n));
+        sum += term;
+    }
+    return sum;
+}
+
 static void kernel_make(double deviation, filter_line *out)
 {
-    double sum = 1;
+    const double variance = deviation * deviation;
     uint32_t left = 65536;
 
-    out->taps = (uint32_t)held(ceil(3 * deviation) + 1, 2, FILTER_TAPS);
-    for (uint32_t i = 1; i < out->taps; i++) {
-        sum += 2 * exp(-0.5 * i * i / (deviation * deviation));
-    }
-    for (uint32_t i = 1; i < out->taps; i++) {
-        const double weight = exp(-0.5 * i * i / (deviation * deviation)) / sum;
-        out->weights[i] = (uint32_t)(weight * 65536 + 0.5);
+    out->taps = FILTER_TAPS;
+    for (uint32_t i = 1; i < FILTER_TAPS; i++) {
+        out->weights[i] = (uint32_t)(discrete_gaussian(i, variance) * 65536 + 0.5);
         left -= 2 * out->weights[i];
     }
     out->weights[0] = left;
+    while (out->weights[out->taps - 1] == 0) {
+        out->taps--;
+    }
 }
 
 void filter_line_make(double deviation, filter_line *out)
@@ -141,7 +155,7 @@ static double line_reach(double deviation)
         return 0;
     }
     filter_line_make(deviation, &line);
-    return line.taps == 0 ? 3.0 * (line.radius + 1.0) : line.taps;
+    return line.taps == 0 ? FILTER_BOXES * (line.radius + 1.0) : line.taps;
 }
 
 double filter_graph_reach(const scene *s, const scene_filter *filter, const scene_matrix *to_device)
@@ -271,7 +285,7 @@ static void write_lines(graph *g, uint32_t op, double deviation, uint32_t *plane
         return;
     }
     filter_line_make(deviation, &line);
-    for (int i = 0; i < (line.taps == 0 ? 3 : 1); i++) {
+    for (int i = 0; i < (line.taps == 0 ? FILTER_BOXES : 1); i++) {
         filter_pass *pass = new_pass(g, op);
         pass->line = line;
         pass->input = *plane;

@@ -7,10 +7,12 @@
  * deviations become those of the turned Gaussian along the device's axes, an offset is turned and
  * cut to whole pixels.
  *
- * Three boxes stand for a Gaussian of FILTER_BOX_DEVIATION pixels or more, a small kernel below;
- * less than FILTER_DEVIATION_MIN leaves the picture alone.  The boxes have fractional ends, so that
- * the variance is exact (Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical Foundations of Gaussian
- * Convolution by Extended Box Filtering", 2011).
+ * FILTER_BOXES boxes one after the other stand for a Gaussian of FILTER_BOX_DEVIATION pixels or
+ * more, the discrete Gaussian (Lindeberg, "Scale-Space for Discrete Signals", 1990) for a smaller
+ * one; less than FILTER_DEVIATION_MIN leaves the picture alone.  The boxes have fractional ends, so
+ * that the variance is exact (Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical Foundations of
+ * Gaussian Convolution by Extended Box Filtering", 2011).  As in resvg, there are five, and what a
+ * box carries out of the surface does not come back with the next.
  *
  * Parts that nobody reads are left out, and a slot is used again after its last reader.
  */
@@ -25,7 +27,8 @@
 /* Memory that one run may use beside its surface. */
 #define FILTER_SCRATCH_BYTES_MAX ((size_t)512 << 20)
 /* Passes that a filter becomes at most. */
-#define FILTER_PASSES_OF(parts) (8u * (parts) + 1u)
+#define FILTER_PASSES_OF(parts) ((2u * FILTER_BOXES + 2u) * (parts) + 1u)
+#define FILTER_BOXES            5
 #define FILTER_BOX_DEVIATION    2.0
 #define FILTER_DEVIATION_MIN    0.05
 
@@ -45,7 +48,7 @@ double filter_graph_reach(const scene *s, const scene_filter *filter,
                           const scene_matrix *to_device);
 
 /* The weights of one pass for a deviation of FILTER_DEVIATION_MIN .. FILTER_DEVIATION_MAX; a box is
- * to be run three times. */
+ * to be run FILTER_BOXES times. */
 void filter_line_make(double deviation, filter_line *out);
 
 #endif

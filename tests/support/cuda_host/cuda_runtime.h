@@ -8,11 +8,13 @@
  * written.  Shared memory is the calling thread's and keeps what the block before left in it, as
  * on a device, where it is undefined.
  */
-#ifndef DP_TESTS_CUDA_HOST_H
-#define DP_TESTS_CUDA_HOST_H
+#ifndef DP_TESTS_CUDA_RUNTIME_H
+#define DP_TESTS_CUDA_RUNTIME_H
 
 #include <cstdint>
 #include <cstring>
+
+#define CUDART_VERSION 0
 
 #define __global__
 #define __device__
@@ -78,6 +80,20 @@ template <typename T> inline T atomicOr(T *address, T value)
     return before;
 }
 
+template <typename T> inline T atomicMin(T *address, T value)
+{
+    const T before = *address;
+    *address = value < before ? value : before;
+    return before;
+}
+
+template <typename T> inline T atomicMax(T *address, T value)
+{
+    const T before = *address;
+    *address = value > before ? value : before;
+    return before;
+}
+
 template <typename T> inline T __ldg(const T *address)
 {
     return *address;
@@ -85,8 +101,8 @@ template <typename T> inline T __ldg(const T *address)
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
-typedef struct cuda_host_stream *cudaStream_t;
-#define cudaStreamPerThread   (static_cast<cudaStream_t>(nullptr))
+#define cudaStream_t          struct cuda_host_stream *
+#define cudaStreamPerThread   (static_cast<struct cuda_host_stream *>(nullptr))
 #define cudaStreamNonBlocking 1u
 
 inline const char *cudaGetErrorString(cudaError_t error)
@@ -167,6 +183,7 @@ template <typename Body> void cuda_host_threads(dim3 grid, dim3 block, const Bod
     ((void)(stream), cuda_host_blocks((grid), (block), [&] { kernel(__VA_ARGS__); }))
 
 #define CUDA_PHASE           for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+#define CUDA_THREADS         CUDA_PHASE
 #define CUDA_OWN(type, name) type name[CUDA_BLOCK_MAX]
 #define CUDA_MINE(name)      name[threadIdx.x]
 
