@@ -32,7 +32,7 @@
     kernel<<<(grid), (block), 0, (stream)>>>(__VA_ARGS__)
 #define CUDA_LAUNCH_BLOCKS CUDA_LAUNCH
 
-#define CUDA_PHASE           for (bool cuda_phase = true; cuda_phase; cuda_phase = false, __syncthreads())
+#define CUDA_PHASE           for (bool once = true; once; once = false, __syncthreads())
 #define CUDA_THREADS         if (true)
 #define CUDA_OWN(type, name) type name[1]
 #define CUDA_MINE(name)      name[0]

@@ -14,8 +14,8 @@
 #include <emmintrin.h>
 #endif
 
-_Static_assert(RASTER_CELLS >= RASTER_TILE * (RASTER_TILE + 1), "the tile's cells fit");
-_Static_assert(RASTER_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1), "a fine row's cells fit");
+_Static_assert(RASTER_CELLS - RASTER_COARSE_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1),
+               "a fine row's cells fit");
 
 /* Rows of the tile that the lines or the backdrop touch. */
 static raster_span touched(const raster_cover_job *job)
@@ -44,13 +44,14 @@ static raster_span touched(const raster_cover_job *job)
 }
 
 /*
- * Sums along all rows at once, column by column; [column][row] as the cells are.  Gives a bit for
+ * Sums along all rows at once, column by column; [column][row] as the cells are, which are cleared
+ * for the next tile on the way.  Gives a bit for
  * each row that overlaps itself.  The sums begin with the backdrop's, and end with those behind the
  * last pixel.  `rows` is RASTER_TILE, which the compiler had better not know: it
  * would unroll the loop before it could make vectors of it.
  */
 RASTER_VECTOR
-static uint32_t sum_cells(const int32_t *DP_RESTRICT cells, const int32_t *DP_RESTRICT backdrop,
+static uint32_t sum_cells(int32_t *DP_RESTRICT cells, const int32_t *DP_RESTRICT backdrop,
                           int32_t *DP_RESTRICT sums, uint32_t rows)
 {
     int32_t run[RASTER_TILE];
@@ -68,6 +69,7 @@ static uint32_t sum_cells(const int32_t *DP_RESTRICT cells, const int32_t *DP_RE
     for (uint32_t column = 0; column <= RASTER_TILE; column++) {
         for (uint32_t row = 0; row < rows; row++) {
             run[row] += cells[column * RASTER_TILE + row];
+            cells[column * RASTER_TILE + row] = 0;
             low[row] = run[row] < low[row] ? run[row] : low[row];
             high[row] = run[row] > high[row] ? run[row] : high[row];
             sums[column * RASTER_TILE + row] = run[row];
@@ -239,10 +241,9 @@ static void look_closer(const closer_job *job, raster_span rows, uint32_t overla
     }
 }
 
-raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
+/* Flat, so that the grid's numbers are constants wherever they are used. */
+__attribute__((flatten)) static void add_lines(const raster_cover_job *job, int32_t *cells)
 {
-    const raster_edges *edges = job->edges;
-    const raster_span rows = touched(job);
     const raster_grid grid = {.cells = cells,
                               .x = job->x,
                               .y = job->y,
@@ -250,21 +251,30 @@ raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t
                               .rows = RASTER_TILE,
                               .column_step = RASTER_TILE,
                               .row_step = 1};
+    const uint32_t *refs = job->plan->refs + job->edges->first_ref;
+
+    for (uint32_t i = 0; i < job->edges->ref_count; i++) {
+        raster_line_add(&grid, job->plan->lines[refs[i] & ~RASTER_REF_FIRST], 0);
+    }
+}
+
+raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
+{
+    const raster_edges *edges = job->edges;
+    const raster_span rows = touched(job);
     int32_t sums[RASTER_TILE_PIXELS + 2 * RASTER_TILE];
     _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
     uint32_t overlaps;
 
-    memset(cells, 0, sizeof(*cells) * (RASTER_TILE_PIXELS + RASTER_TILE));
-    for (uint32_t i = 0; i < edges->ref_count; i++) {
-        const uint32_t ref = job->plan->refs[edges->first_ref + i] & ~RASTER_REF_FIRST;
-        raster_line_add(&grid, job->plan->lines[ref], 0);
-    }
+    add_lines(job, cells);
     overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
     to_bytes(sums + RASTER_TILE, job->rule, columns);
     turn(columns, coverage);
     if (job->rule == RASTER_NON_ZERO && (overlaps | edges->overlaps) != 0) {
-        const closer_job closer = {
-            .cover = job, .sums = sums + RASTER_TILE, .cells = cells, .coverage = coverage};
+        const closer_job closer = {.cover = job,
+                                   .sums = sums + RASTER_TILE,
+                                   .cells = cells + RASTER_COARSE_CELLS,
+                                   .coverage = coverage};
         look_closer(&closer, rows, overlaps);
     }
     return rows;

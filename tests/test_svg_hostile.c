@@ -274,6 +274,33 @@ static void selectors_are_bounded(void **state)
     free(text);
 }
 
+/* A long value is read again at each use of its element. */
+static void long_values_are_bounded(void **state)
+{
+    static const char *const begins[] = {
+        "<g id='l0' transform='", "<g id='l0' fill='", "<g id='l0' style='",
+        "<path id='l0' d='M1 1", "<path id='l0' stroke='red' d='M0 0L1 1' stroke-dasharray='"};
+    static const char *const repeats[] = {"scale(1)", " ", "fill:red;", "M1 1", " "};
+    (void)state;
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        char *leaf = repeated(begins[i], repeats[i], 200000 / strlen(repeats[i]), "'/>");
+        char *uses = nested_uses(4, "");
+        char *text = malloc(strlen(leaf) + strlen(uses) + 100);
+        assert_non_null(text);
+        /* In the place of the innermost group. */
+        const char *behind = strstr(uses, "</g>") + 4;
+        sprintf(text, "%s<defs>%s%s", OPEN, leaf, behind);
+        scene s;
+        const uint64_t begun_ns = os_clock_ns();
+        const dp_status status = rig_parse(text, &s);
+        assert_true(status == DP_OK || status == DP_ERR_TOO_LARGE);
+        assert_true(os_clock_ns() - begun_ns < UINT64_C(20000000000));
+        free(text);
+        free(uses);
+        free(leaf);
+    }
+}
+
 static void nesting_of_groups_is_bounded(void **state)
 {
     static const char *const groups[3] = {OPEN, "<g opacity='.9'>" RECT, ""};
@@ -386,6 +413,7 @@ int main(void)
         cmocka_unit_test(points_beyond_the_limit_are_refused),
         cmocka_unit_test(measuring_is_bounded),
         cmocka_unit_test(selectors_are_bounded),
+        cmocka_unit_test(long_values_are_bounded),
         cmocka_unit_test(nesting_of_groups_is_bounded),
         cmocka_unit_test(wild_numbers_are_drawn_or_left_out_but_never_crash),
         cmocka_unit_test(a_late_document_is_given_up),

@@ -267,6 +267,7 @@ static char *read_rule(sheet_reader *r, char *p)
     svg_rule body = {0};
     body.declarations = svg_css_declarations(r->job, r->names, open + 1, (size_t)(stop - open - 1),
                                              &body.declaration_count);
+    body.cost = 4 * body.declaration_count + (uint32_t)(stop - open) / SVG_BYTES_PER_STEP;
     for (uint32_t i = 0; i < body.declaration_count; i++) {
         r->has_important = r->has_important || body.declarations[i].important;
     }
@@ -320,6 +321,8 @@ void svg_css_read(svg_job *job, const svg_names *names, const svg_document *docu
     }
     qsort(out->rules, out->rule_count, sizeof(svg_rule *), compare_rules);
     out->has_important = r.has_important;
+    out->compound_cost =
+        STEPS_PER_COMPOUND + (uint32_t)document->class_bytes_max / (SVG_BYTES_PER_STEP / 2);
 }
 
 /* Every class of `.a.b` is a word of the attribute. */
@@ -403,7 +406,7 @@ const svg_rule **svg_css_rules(svg_job *job, const svg_sheet *sheet, svg_element
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < sheet->rule_count; i++) {
-        if (!svg_spend(job, sheet->rules[i]->compound_count * STEPS_PER_COMPOUND)) {
+        if (!svg_spend(job, sheet->rules[i]->compound_count * sheet->compound_cost)) {
             return NULL;
         }
         count += matches(element, sheet->rules[i]);

@@ -33,6 +33,7 @@ struct svg_rule {
     svg_compound *compounds; /* right to left */
     uint32_t compound_count;
     uint32_t specificity, order;
+    uint32_t cost; /* steps of applying it */
     const svg_declaration *declarations;
     uint32_t declaration_count;
 };
@@ -41,6 +42,7 @@ typedef struct svg_sheet {
     svg_rule **rules; /* the strongest last */
     uint32_t rule_count;
     bool has_important;
+    uint32_t compound_cost; /* steps of trying one compound */
 } svg_sheet;
 
 /* Cuts `text` of `length` bytes, and a NUL behind, into declarations of properties we know. */

@@ -128,6 +128,13 @@ static void keep_attribute(svg_reader *r, svg_element *e, svg_attribute_name nam
         e->id = svg_copy(r->job, value, length);
         return;
     }
+    if (name == SVG_AT_CLASS && length > r->document->class_bytes_max) {
+        r->document->class_bytes_max = length;
+    }
+    /* Geometry is read once; what else it says, each time it is shown. */
+    if (name != SVG_AT_D && name != SVG_AT_POINTS) {
+        e->cost += (uint32_t)length / SVG_BYTES_PER_STEP;
+    }
     e->conditional =
         e->conditional || name == SVG_AT_SYSTEM_LANGUAGE || name == SVG_AT_REQUIRED_EXTENSIONS;
     /* Pictures are for another engine: that there is one is all we need to know. */

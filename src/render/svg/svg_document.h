@@ -28,15 +28,19 @@ struct svg_element {
     uint16_t attribute_count;
     uint8_t kind; /* svg_element_kind */
     bool has_text;
-    bool conditional;                 /* has attributes of conditional processing */
-    bool has_rules, has_declarations; /* those below are made */
+    bool conditional;                           /* has attributes of conditional processing */
+    bool has_rules, has_declarations, has_path; /* those below are made */
     uint16_t declaration_count;
+    uint32_t cost; /* steps of a look at all its attributes, geometry aside */
     /* What the compiler found out about it, to be used again. */
     uint32_t path;
     uint32_t first_stop, stop_count;
     const struct svg_rule **rules; /* of the style sheets that match it, ends with NULL */
     const struct svg_declaration *declarations; /* of its style attribute */
 };
+
+/* Bytes of text that are looked at in one step of the budget. */
+#define SVG_BYTES_PER_STEP 4u
 
 #define SVG_ID_SLOTS 256u
 
@@ -45,6 +49,7 @@ typedef struct svg_document {
     svg_element *ids[SVG_ID_SLOTS];
     char *sheets; /* text of all style elements, ends with NUL; NULL when there is none */
     size_t sheets_bytes;
+    size_t class_bytes_max; /* of the longest list of classes */
 } svg_document;
 
 typedef struct svg_reader svg_reader;

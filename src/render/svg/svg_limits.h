@@ -19,7 +19,7 @@
 #define SVG_VISITS_MAX   200000u   /* elements looked at, however often */
 #define SVG_COMMANDS_MAX 200000u   /* of the scene */
 #define SVG_POINTS_MAX   1900000u  /* of the scene: with their verbs they fit SCENE_BYTES_MAX */
-#define SVG_STEPS_MAX    30000000u /* points measured, selectors tried */
+#define SVG_STEPS_MAX    30000000u /* points measured, selectors tried, values read again */
 /* Elements open at once, references followed. */
 #define SVG_FRAMES_MAX 256u
 

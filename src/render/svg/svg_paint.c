@@ -11,6 +11,8 @@
 #include "render/svg/svg_shape.h"
 
 #define CHAIN_MAX 32
+/* What the look at one gradient of a chain costs in the budget. */
+#define STEPS_PER_GRADIENT 16u
 
 /* A gradient and those it refers to, nearest first. */
 typedef struct gradient_chain {
@@ -39,6 +41,9 @@ static bool follow(svg_compiler *c, svg_element *gradient, gradient_chain *out)
             return false;
         }
         out->elements[out->count++] = e;
+        if (!svg_spend(c->job, STEPS_PER_GRADIENT + e->cost)) {
+            return false;
+        }
     }
     return c->job->status == DP_OK;
 }

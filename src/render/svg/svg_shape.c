@@ -183,13 +183,14 @@ static uint32_t make_path(shape_reader *r)
 
 uint32_t svg_shape_path(scene_builder *builder, svg_element *element, const svg_metrics *metrics)
 {
-    if (element->path != SCENE_NONE) {
+    if (element->has_path) {
         return element->path;
     }
     shape_reader r = {.builder = builder, .element = element, .metrics = metrics};
     const uint32_t path = make_path(&r);
     if (!r.relative) {
         element->path = path;
+        element->has_path = true;
     }
     return path;
 }

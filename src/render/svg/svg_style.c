@@ -29,6 +29,10 @@ const svg_style svg_style_initial = {
             .flood_opacity = 1},
 };
 
+/* What one style costs in the budget, long values aside. */
+#define STEPS_PER_STYLE       16u
+#define STEPS_PER_DECLARATION 4u
+
 typedef struct keyword {
     char name[20];
     uint8_t value;
@@ -314,10 +318,10 @@ static void apply(svg_style *style, const svg_style *parent, uint32_t name, cons
     read_value(p, value, parent, field);
 }
 
-static void apply_rules(svg_style *style, const svg_style *parent, const svg_rule *const *rules,
-                        bool important)
+static void apply_rules(svg_job *job, svg_style *style, const svg_style *parent,
+                        const svg_rule *const *rules, bool important)
 {
-    for (; *rules != NULL; rules++) {
+    for (; *rules != NULL && svg_spend(job, (*rules)->cost); rules++) {
         for (uint32_t i = 0; i < (*rules)->declaration_count; i++) {
             const svg_declaration *d = &(*rules)->declarations[i];
             if (d->important == important) {
@@ -364,6 +368,10 @@ void svg_style_make(const svg_cascade *cascade, svg_element *element, const svg_
     if (!element->has_declarations) {
         cut_declarations(cascade, element);
     }
+    if (!svg_spend(cascade->job, STEPS_PER_STYLE + element->cost +
+                                     STEPS_PER_DECLARATION * element->declaration_count)) {
+        return;
+    }
     for (size_t i = 0; i < element->attribute_count; i++) {
         const svg_attribute *a = &element->attributes[i];
         if (a->name >= SVG_PROPERTY_FIRST) {
@@ -375,11 +383,11 @@ void svg_style_make(const svg_cascade *cascade, svg_element *element, const svg_
         rules = svg_css_rules(cascade->job, cascade->sheet, element);
     }
     if (rules != NULL) {
-        apply_rules(out, parent, rules, false);
+        apply_rules(cascade->job, out, parent, rules, false);
     }
     const bool important = apply_declarations(out, parent, element, false);
     if (rules != NULL && cascade->sheet->has_important) {
-        apply_rules(out, parent, rules, true);
+        apply_rules(cascade->job, out, parent, rules, true);
     }
     if (important) {
         (void)apply_declarations(out, parent, element, true);
@@ -398,7 +406,7 @@ void svg_style_in_place(const svg_cascade *cascade, svg_element *element, svg_st
         chain[count++] = e;
     }
     *out = parent;
-    while (count-- > 0 && svg_spend(cascade->job, 1)) {
+    while (count-- > 0 && cascade->job->status == DP_OK) {
         svg_style_make(cascade, chain[count], &parent, out);
         parent = *out;
     }

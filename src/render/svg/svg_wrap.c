@@ -186,7 +186,7 @@ static void add_box(svg_compiler *c, const svg_box *box, uint32_t matrix)
 /* Everything from `middle` on goes before what is from `first` on; `end` closes it. */
 static void put_before(svg_compiler *c, uint32_t first, uint32_t middle, scene_op end)
 {
-    if (c->job->status == DP_OK) {
+    if (svg_spend(c->job, scene_command_count(c->builder) - first)) {
         scene_rotate_commands(c->builder, first, middle);
         add(c, plain(end));
     }
