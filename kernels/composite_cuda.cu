@@ -4,9 +4,8 @@
  */
 #include "kernels/composite.h"
 
-#include <cuda_runtime.h>
-
 #include "kernels/composite_math.h"
+#include "kernels/cuda_block.h"
 #include "kernels/cuda_launch.h"
 
 #define BLOCK      256u
@@ -58,21 +57,22 @@ static unsigned blocks_of(size_t pixels)
 
 const char *composite_over_cuda(uint64_t backdrop, uint64_t source, size_t pixels)
 {
-    over_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
-        reinterpret_cast<uchar4 *>(backdrop), reinterpret_cast<const uchar4 *>(source), pixels);
+    CUDA_LAUNCH(over_pixels, blocks_of(pixels), BLOCK, cudaStreamPerThread,
+                reinterpret_cast<uchar4 *>(backdrop), reinterpret_cast<const uchar4 *>(source),
+                pixels);
     return cuda_launch_finish();
 }
 
 const char *composite_premultiply_cuda(uint64_t rgba, size_t pixels)
 {
-    premultiply_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
-        reinterpret_cast<uchar4 *>(rgba), pixels);
+    CUDA_LAUNCH(premultiply_pixels, blocks_of(pixels), BLOCK, cudaStreamPerThread,
+                reinterpret_cast<uchar4 *>(rgba), pixels);
     return cuda_launch_finish();
 }
 
 const char *composite_unpremultiply_cuda(uint64_t rgba, size_t pixels)
 {
-    unpremultiply_pixels<<<blocks_of(pixels), BLOCK, 0, cudaStreamPerThread>>>(
-        reinterpret_cast<uchar4 *>(rgba), pixels);
+    CUDA_LAUNCH(unpremultiply_pixels, blocks_of(pixels), BLOCK, cudaStreamPerThread,
+                reinterpret_cast<uchar4 *>(rgba), pixels);
     return cuda_launch_finish();
 }

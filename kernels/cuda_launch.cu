@@ -2,9 +2,9 @@
 /*
  * The one place that turns CUDA runtime errors into words; see cuda_launch.h.
  */
-#include "kernels/cuda_launch.h"
-
 #include <cuda_runtime_api.h>
+
+#include "kernels/cuda_launch.h"
 
 static const char *words_of(cudaError_t error)
 {
@@ -29,4 +29,44 @@ const char *cuda_launch_finish(void)
         return words_of(launch);
     }
     return words_of(cudaStreamSynchronize(cudaStreamPerThread));
+}
+
+const char *cuda_launch_taken(void)
+{
+    return words_of(cudaGetLastError());
+}
+
+const char *cuda_stream_open(uint64_t *out)
+{
+    cudaStream_t stream;
+    const cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    if (error == cudaSuccess) {
+        *out = reinterpret_cast<uint64_t>(stream);
+    }
+    return words_of(error);
+}
+
+void cuda_stream_close(uint64_t stream)
+{
+    if (stream != 0) {
+        /* What is still in it goes on; a failure was or will be told by a wait. */
+        (void)cudaStreamDestroy(cuda_launch_stream(stream));
+    }
+}
+
+const char *cuda_stream_upload(uint64_t stream, uint64_t to, const void *from, size_t size_bytes)
+{
+    return words_of(cudaMemcpyAsync(reinterpret_cast<void *>(to), from, size_bytes,
+                                    cudaMemcpyHostToDevice, cuda_launch_stream(stream)));
+}
+
+const char *cuda_stream_download(uint64_t stream, void *to, uint64_t from, size_t size_bytes)
+{
+    return words_of(cudaMemcpyAsync(to, reinterpret_cast<const void *>(from), size_bytes,
+                                    cudaMemcpyDeviceToHost, cuda_launch_stream(stream)));
+}
+
+const char *cuda_stream_wait(uint64_t stream)
+{
+    return words_of(cudaStreamSynchronize(cuda_launch_stream(stream)));
 }

@@ -18,6 +18,11 @@
 /* Plain global memory, not __constant__: neighbouring threads look up unlike entries, which the
  * constant cache would serve one after the other. */
 #define DP_TABLE static __device__ const
+#elif defined(__cplusplus)
+/* A host build of the device code, for tests (kernels/cuda_block.h). */
+#define DP_FN       static inline
+#define DP_RESTRICT __restrict__
+#define DP_TABLE    static const
 #else
 #define DP_FN       static inline
 #define DP_RESTRICT restrict

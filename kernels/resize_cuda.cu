@@ -8,8 +8,7 @@
  */
 #include "kernels/resize.h"
 
-#include <cuda_runtime.h>
-
+#include "kernels/cuda_block.h"
 #include "kernels/cuda_launch.h"
 #include "kernels/resize_math.h"
 
@@ -110,10 +109,11 @@ const char *resize_cuda(const resize_cuda_args *args)
     short4 *scratch = reinterpret_cast<short4 *>(args->scratch);
     const dim3 block(BLOCK_X, BLOCK_Y);
 
-    resize_rows<<<grid_of(x->target, y->source), block, 0, cudaStreamPerThread>>>(
-        axis_at(x, args->x_memory), y->source, reinterpret_cast<const uchar4 *>(args->source),
-        scratch);
-    resize_columns<<<grid_of(x->target, y->target), block, 0, cudaStreamPerThread>>>(
-        axis_at(y, args->y_memory), x->target, scratch, reinterpret_cast<uchar4 *>(args->target));
+    CUDA_LAUNCH(resize_rows, grid_of(x->target, y->source), block, cudaStreamPerThread,
+                axis_at(x, args->x_memory), y->source,
+                reinterpret_cast<const uchar4 *>(args->source), scratch);
+    CUDA_LAUNCH(resize_columns, grid_of(x->target, y->target), block, cudaStreamPerThread,
+                axis_at(y, args->y_memory), x->target, scratch,
+                reinterpret_cast<uchar4 *>(args->target));
     return cuda_launch_finish();
 }

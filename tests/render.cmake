@@ -21,11 +21,78 @@ if(CMOCKA_FOUND)
   foreach(unit resize composite)
     dp_test(test_${unit} LINK dp_kernels m)
   endforeach()
+  add_library(dp_lines_look STATIC EXCLUDE_FROM_ALL support/lines_look.c support/path_make.c)
+  target_link_libraries(dp_lines_look PRIVATE dp_flags dp_headers m)
+  target_include_directories(dp_lines_look PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(dp_lines_look PROPERTIES C_EXTENSIONS OFF)
+  foreach(unit outline outline_stroke)
+    dp_test(test_${unit} LINK dp_svg dp_lines_look m)
+  endforeach()
+  dp_test(test_svg_draw LINK dp_svg dp_lines_look m)
+  foreach(unit raster raster_levels)
+    dp_test(test_${unit} SOURCES test_${unit}.c support/raster_rig.c LINK dp_svg dp_lines_look m)
+  endforeach()
   foreach(unit sniff codec codec_hostile svg pipeline render render_queue)
     dp_test(test_${unit} LINK dp_render dp_media_make)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
-  dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
+
+  foreach(unit filter filter_graph)
+    dp_test(test_${unit} LINK dp_svg m)
+  endforeach()
+  if(EXPAT_FOUND)
+    add_executable(scene_pack scene_pack.c)
+    target_link_libraries(scene_pack PRIVATE dp_flags dp_svg)
+    target_include_directories(scene_pack PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+    set_target_properties(scene_pack PROPERTIES C_EXTENSIONS OFF)
+  endif()
+  # The CUDA drivers against the CPU's: on a device, and as a host build of the device code.
+  # dp_emoji_test(NAME PROGRAM LABELS l...): the same over emoji, which packs of scenes in
+  # build/scenes bring to machines that cannot make them.
+  function(dp_emoji_test name program)
+    set(scene_pack none)
+    if(TARGET scene_pack)
+      set(scene_pack $<TARGET_FILE:scene_pack>)
+    endif()
+    add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kernels_emoji.sh
+      $<TARGET_FILE:${program}> ${scene_pack} ${PROJECT_SOURCE_DIR}/build/scenes)
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 RESOURCE_LOCK scenes
+      ${ARGN})
+  endfunction()
+  set(kernel_rig_sources support/kernel_rig.c support/kernel_rig_filter.c
+    support/kernel_rig_raster.c support/kernel_rig_scene.c
+    support/kernel_rig_pack.c support/raster_rig.c)
+  if(DP_HAVE_NVCC)
+    dp_test(test_kernels_cuda SOURCES test_kernels_cuda.c ${kernel_rig_sources}
+      LINK danpool dp_svg dp_kernels LABELS gpu)
+    dp_emoji_test(test_kernels_emoji_cuda test_kernels_cuda LABELS gpu)
+  else()
+    dp_test(test_kernels_cuda LINK danpool dp_kernels LABELS gpu)
+  endif()
+  if(DP_HAVE_CXX)
+    file(GLOB kernel_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+    # In this directory alone; kernels/ gives the same files to nvcc.
+    set_source_files_properties(${kernel_cuda_sources} PROPERTIES LANGUAGE CXX)
+    add_library(dp_kernels_host STATIC EXCLUDE_FROM_ALL ${kernel_cuda_sources})
+    target_link_libraries(dp_kernels_host PRIVATE dp_headers)
+    target_include_directories(dp_kernels_host PRIVATE support/cuda_host ${PROJECT_SOURCE_DIR})
+    set(kernel_host_options -xc++ -Wall -Wextra -Wshadow -fno-omit-frame-pointer -ffp-contract=off)
+    if(DP_WERROR)
+      list(APPEND kernel_host_options -Werror)
+    endif()
+    if(DP_SANITIZE)
+      list(APPEND kernel_host_options -fsanitize=${DP_SANITIZE} -fno-sanitize-recover=all)
+    endif()
+    target_compile_options(dp_kernels_host PRIVATE ${kernel_host_options})
+    set_target_properties(dp_kernels_host PROPERTIES CXX_STANDARD 17 CXX_EXTENSIONS OFF)
+    # Before dp_kernels, so that its drivers are taken and not those of a build with nvcc.
+    dp_test(test_kernels_host SOURCES test_kernels_host.c ${kernel_rig_sources}
+      LINK dp_svg dp_kernels_host dp_kernels m TIMEOUT 300)
+    set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
+    dp_emoji_test(test_kernels_emoji test_kernels_host LABELS unit)
+  else()
+    message(STATUS "test_kernels_host is left out: no C++ compiler for a host build of the kernels")
+  endif()
 endif()
 
 # The SVG front end: documents to scenes.
@@ -63,6 +130,18 @@ add_test(NAME test_danpoolctl
     $<TARGET_FILE:trace_make>)
 set_tests_properties(test_danpoolctl PROPERTIES LABELS "unit" TIMEOUT 60
   ENVIRONMENT "${dp_render_environment}")
+
+# Our drawings beside a reference's.  A sanitizer makes it slow, and the fuzzer knows more cases.
+if(TARGET dp_svg AND EXPAT_FOUND AND NOT DP_SANITIZE)
+  add_executable(svg_pixels svg/svg_pixels.c)
+  target_link_libraries(svg_pixels PRIVATE dp_flags dp_svg)
+  target_include_directories(svg_pixels PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  set_target_properties(svg_pixels PROPERTIES C_EXTENSIONS OFF)
+  add_test(NAME svg_conformance
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/svg/run.sh $<TARGET_FILE:svg_pixels>)
+  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 300
+    SKIP_RETURN_CODE 77)
+endif()
 
 # Each runs alone: LSAN_OPTIONS=suppressions=tests/lsan.supp build/fuzz/tests/fuzz_decode
 # -max_total_time=60 -max_len=65536 CORPUS.

@@ -4,15 +4,18 @@
  *
  * Lines are in fixed point of 1/256 pixel (RASTER_ONE = 256), rounded to nearest once, and always
  * form closed contours, so that the signed heights of all lines of one shape sum to 0 in every row.
- * Horizontal lines carry no area and are left out.  What lies above, below or to the right of the
- * canvas is cut away; what lies to its left is projected onto x = 0, where it still counts: so
- * every coordinate is within the canvas, whatever the document said.
+ * Horizontal lines carry no area and are left out.  What lies above or below the canvas is cut
+ * away; what lies to its left is projected onto x = 0, where it still counts, and what lies to its
+ * right onto x = width, where it only keeps the rows' sums: a line with both ends there covers no
+ * pixel and may be skipped.  So every coordinate is within the canvas, both edges included,
+ * whatever the document said.
  *
  * A stroke is a union of pieces (segment, join, cap, dash) of one and the same orientation, so that
  * non-zero never sees a hole where an inner join or a cusp folds back; edges that two neighbouring
  * pieces share would cancel and are not made at all.
  *
- * Curves are cut so that no point is further than a tenth of a pixel from the true curve.
+ * Curves are cut so that no point is further than 1/30 pixel from the true curve, and so
+ * that curve and lines enclose nothing on balance (outline_curve.h).
  *
  * An outline is scratch of one thread: lines are appended, begin again with count = 0, memory is
  * kept.
@@ -40,7 +43,12 @@ void outline_drop(outline *o);
 dp_status outline_fill(outline *o, const scene *s, const scene_path *path,
                        const scene_matrix *to_device);
 
-/* Appends the area that a stroke covers; to be filled by the non-zero rule. */
+/*
+ * Appends the area that a stroke covers; to be filled by the non-zero rule.  Winding numbers are
+ * never negative: 1 where pieces do not overlap, more where the stroke crosses itself or folds in a
+ * bend tighter than half its width.  A stroke without width, or of a matrix that flattens
+ * everything, covers nothing.  DP_ERR_TOO_LARGE as well for more than 65,536 dashes in sight.
+ */
 dp_status outline_stroke(outline *o, const scene *s, const scene_path *path,
                          const scene_stroke *stroke, const scene_matrix *to_device);
 

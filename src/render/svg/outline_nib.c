@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pieces, joins and caps; outline_nib.h says how they fit.
+ *
+ * Right edges are drawn the way the path goes, left edges against it, so the order in which lines
+ * come is not the order along a contour; each spot is rounded once and kept, so they close anyway.
+ */
+#include "render/svg/outline_nib.h"
+
+#include <math.h>
+
+#include "render/svg/outline_curve.h"
+
+/* Tangents nearer to opposite than this have no corner where their edges cross. */
+#define OPPOSITE 1e-6f
+/* Corners that move a point by less than a quarter of a unit are none. */
+#define CORNER_UNITS 0.25f
+
+static nib_spot spot_of(const nib *n, float x, float y)
+{
+    const pen *p = &n->pen;
+    x = clip_tame(x);
+    y = clip_tame(y);
+    return (nib_spot){x, y, (int32_t)pen_clamp(x, p->right), (int32_t)pen_clamp(y, p->bottom)};
+}
+
+static nib_spot spot_at(const nib *n, scene_point at, scene_point offset)
+{
+    const scene_matrix *m = &n->pen.m;
+    at.x += offset.x;
+    at.y += offset.y;
+    return spot_of(n, pen_x(m, at), pen_y(m, at));
+}
+
+static void line(nib *n, const nib_spot *from, const nib_spot *to)
+{
+    pen *p = &n->pen;
+    if (!p->inside) {
+        p->x = from->x, p->y = from->y;
+        p->ix = from->ix, p->iy = from->iy;
+        clip_line(p, to->x, to->y);
+    } else if (pen_room(p, 1)) {
+        *p->next = (raster_line){from->ix, from->iy, to->ix, to->iy};
+        p->next += from->iy != to->iy;
+    }
+}
+
+/* An edge on the left side goes against the path. */
+static void edge(nib *n, const nib_spot *from, const nib_spot *to, bool left)
+{
+    if (left) {
+        line(n, to, from);
+    } else {
+        line(n, from, to);
+    }
+}
+
+static void draw_piece(nib *n, const nib_piece *piece)
+{
+    line(n, &piece->right0, &piece->right1);
+    line(n, &piece->left1, &piece->left0);
+}
+
+static scene_point normal(const nib *n, scene_point t)
+{
+    return (scene_point){-t.y * n->half, t.x * n->half};
+}
+
+static scene_point negated(scene_point v)
+{
+    return (scene_point){-v.x, -v.y};
+}
+
+static float cross(scene_point a, scene_point b)
+{
+    return a.x * b.y - a.y * b.x;
+}
+
+static float dot(scene_point a, scene_point b)
+{
+    return a.x * b.x + a.y * b.y;
+}
+
+/* The spots beside one end of a piece. */
+static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, nib_spot *right)
+{
+    const scene_matrix *m = &n->pen.m;
+    scene_point v = normal(n, t);
+    float x = pen_x(m, at), y = pen_y(m, at);
+    float dx = m->a * v.x + m->c * v.y, dy = m->b * v.x + m->d * v.y;
+    *left = spot_of(n, x + dx, y + dy);
+    *right = spot_of(n, x - dx, y - dy);
+}
+
+/* Whether right0, right1, left1, left0 is convex and counts +1: each corner turns the same way. */
+static bool is_convex(const nib_piece *q)
+{
+    float right_x = q->right1.x - q->right0.x, right_y = q->right1.y - q->right0.y;
+    float end_x = q->left1.x - q->right1.x, end_y = q->left1.y - q->right1.y;
+    float left_x = q->left0.x - q->left1.x, left_y = q->left0.y - q->left1.y;
+    float start_x = q->right0.x - q->left0.x, start_y = q->right0.y - q->left0.y;
+    return right_x * end_y - right_y * end_x < 0.0f && end_x * left_y - end_y * left_x < 0.0f &&
+           left_x * start_y - left_y * start_x < 0.0f &&
+           start_x * right_y - start_y * right_x < 0.0f;
+}
+
+/* Whether all that the stroke has around a point of the path is beyond one edge of the canvas: then
+ * it covers nothing or a row's left end, and only where it begins and ends matters. */
+static bool out_of_sight(const nib *n, scene_point at)
+{
+    const pen *p = &n->pen;
+    float x = pen_x(&p->m, at), y = pen_y(&p->m, at);
+    return !p->inside && (x <= -n->reach || y <= -n->reach || x >= p->right + n->reach ||
+                          y >= p->bottom + n->reach);
+}
+
+/* Around a point of the path from one offset to another, at most half a turn on. */
+typedef struct nib_arc {
+    scene_point at, from, to;
+    float sense; /* +1 turns like `half`, -1 the other way */
+    bool left;   /* on the left side, where edges go against the path */
+} nib_arc;
+
+/* The arc's points between its ends; `last` goes along. */
+static void draw_arc(nib *n, const nib_arc *a, nib_spot *last)
+{
+    const float c = n->turn_cos, s = n->turn_sin * a->sense;
+    const float onward = s >= 0.0f ? 1.0f : -1.0f;
+    scene_point w = a->from;
+    uint32_t steps = out_of_sight(n, a->at) ? 1 : n->half_turn_steps;
+    for (uint32_t i = 1; i < steps; ++i) {
+        w = (scene_point){c * w.x - s * w.y, s * w.x + c * w.y};
+        if (!(cross(w, a->to) * onward > 0.0f)) {
+            break;
+        }
+        nib_spot next = spot_at(n, a->at, (scene_point){w.x * n->bulge, w.y * n->bulge});
+        edge(n, last, &next, a->left);
+        *last = next;
+    }
+}
+
+/* The outer side of a corner, from `a`'s end to `b`'s beginning. */
+static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_join style,
+                         bool left)
+{
+    nib_spot last = left ? a->left1 : a->right1;
+    scene_point from = normal(n, a->t1), to = normal(n, b->t0);
+    if (!left) {
+        from = negated(from);
+        to = negated(to);
+    }
+    float onward = 1.0f + dot(a->t1, b->t0);
+    if (style == SCENE_JOIN_ROUND) {
+        const nib_arc arc = {a->p1, from, to, left ? -1.0f : 1.0f, left};
+        draw_arc(n, &arc, &last);
+    } else if (style == SCENE_JOIN_MITER && onward > OPPOSITE &&
+               n->miter_limit * n->miter_limit * onward >= 2.0f) {
+        scene_point tip = {(from.x + to.x) / onward, (from.y + to.y) / onward};
+        nib_spot next = spot_at(n, a->p1, tip);
+        edge(n, &last, &next, left);
+        last = next;
+    }
+    edge(n, &last, left ? &b->left0 : &b->right0, left);
+}
+
+/* The inner side: edges end where they cross, or pass through the corner itself. */
+static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
+{
+    float onward = 1.0f + dot(a->t1, b->t0);
+    float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
+    nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
+    float *room_a = left ? &a->room_left : &a->room_right;
+    float *room_b = left ? &b->room_left : &b->room_right;
+    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
+        scene_point v = normal(n, a->t1), w = normal(n, b->t0);
+        float factor = (left ? 1.0f : -1.0f) / onward;
+        *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
+        *room_a -= taken;
+        *room_b -= taken;
+        return;
+    }
+    nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
+    edge(n, from, &corner, left);
+    edge(n, &corner, to, left);
+}
+
+static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
+{
+    float turn = cross(a->t1, b->t0);
+    float shift_x = a->left1.x - b->left0.x, shift_y = a->left1.y - b->left0.y;
+    if (dot(a->t1, b->t0) > 0.0f && fabsf(shift_x) < CORNER_UNITS &&
+        fabsf(shift_y) < CORNER_UNITS) {
+        b->left0 = a->left1;
+        b->right0 = a->right1;
+        return;
+    }
+    bool inner_left = turn * n->half > 0.0f;
+    join_inside(n, a, b, inner_left);
+    join_outside(n, a, b, style, !inner_left);
+}
+
+/* From one side of the path's end to the other, by way of what is beyond; `out` is a unit vector.
+ */
+static void cap(nib *n, scene_point at, scene_point out, const nib_spot *from, const nib_spot *to)
+{
+    scene_point side = negated(normal(n, out));
+    nib_spot last = *from;
+    if (n->cap == SCENE_CAP_ROUND) {
+        const nib_arc arc = {at, side, negated(side), 1.0f, false};
+        draw_arc(n, &arc, &last);
+    } else if (n->cap == SCENE_CAP_SQUARE) {
+        float half = fabsf(n->half);
+        scene_point corner = {side.x + out.x * half, side.y + out.y * half};
+        nib_spot next = spot_at(n, at, corner);
+        line(n, &last, &next);
+        corner = (scene_point){-side.x + out.x * half, -side.y + out.y * half};
+        last = spot_at(n, at, corner);
+        line(n, &next, &last);
+    }
+    line(n, &last, to);
+}
+
+void nib_begin(nib *n, const scene_stroke *stroke, float pixel, float reach)
+{
+    n->reach = reach;
+    const scene_matrix *m = &n->pen.m;
+    /* n = half * (-t.y, t.x) is to the right of the path on an unmirrored canvas when half > 0. */
+    n->half = m->a * m->d - m->b * m->c < 0.0f ? 0.5f * stroke->width : -0.5f * stroke->width;
+    n->cap = (scene_cap)stroke->cap;
+    n->join = (scene_join)stroke->join;
+    n->miter_limit = stroke->miter_limit;
+    n->nothing = pixel * (1.0f / 1024.0f);
+    n->count = 0;
+    /* A chord leaves its arc by r (1 - cos(angle / 2)), about r angle^2 / 8. */
+    const float half_turn = 3.14159265f;
+    float radius = 0.5f * stroke->width / pixel;
+    float steps = ceilf(half_turn / sqrtf(8.0f * CURVE_SAGITTA / radius));
+    steps = steps > 4.0f ? steps < (float)CURVE_STEPS_MAX ? steps : (float)CURVE_STEPS_MAX : 4.0f;
+    float angle = half_turn / steps;
+    n->half_turn_steps = (uint32_t)steps;
+    n->turn_cos = cosf(angle);
+    n->turn_sin = n->half < 0.0f ? -sinf(angle) : sinf(angle);
+    n->bulge = 1.0f + angle * angle * (1.0f / 12.0f) * steps / (steps - 1.0f);
+}
+
+void nib_run(nib *n, scene_point at)
+{
+    n->at = at;
+    n->count = 0;
+}
+
+/* The piece that a step ends, from where the nib is; `before` is the one it goes on from, or NULL.
+ */
+static void make_piece(const nib *n, const nib_step *step, const nib_piece *before, nib_piece *out)
+{
+    scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
+    float length = sqrtf(dot(chord, chord));
+    out->p0 = n->at;
+    out->p1 = step->to;
+    out->t0 = step->t0;
+    out->t1 = step->t1;
+    out->room_left = out->room_right = length;
+    if (before != NULL) {
+        out->left0 = before->left1;
+        out->right0 = before->right1;
+    } else {
+        flank(n, out->p0, out->t0, &out->left0, &out->right0);
+    }
+    scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
+    flank(n, out->p1, t1, &out->left1, &out->right1);
+    if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
+        return;
+    }
+    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
+    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
+    float longer = n->half * cross(turn, chord) / length;
+    out->room_left = length + longer;
+    out->room_right = length - longer;
+    if (!is_convex(out)) {
+        out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
+        out->room_left = out->room_right = length;
+        flank(n, out->p0, out->t0, &out->left0, &out->right0);
+        flank(n, out->p1, out->t1, &out->left1, &out->right1);
+    }
+}
+
+static nib_piece *last_piece(nib *n)
+{
+    return n->count == 1 ? &n->first : &n->later[n->newest];
+}
+
+void nib_go(nib *n, const nib_step *step)
+{
+    float dx = step->to.x - n->at.x, dy = step->to.y - n->at.y;
+    if (!(dx * dx + dy * dy > n->nothing * n->nothing)) {
+        return;
+    }
+    if (n->count == 0) {
+        make_piece(n, step, NULL, &n->first);
+    } else {
+        nib_piece *last = last_piece(n), *next = &n->later[1 - n->newest];
+        bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
+        make_piece(n, step, goes_on ? last : NULL, next);
+        if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
+            join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
+        }
+        if (n->count > 1) {
+            draw_piece(n, last);
+        }
+        n->newest = 1 - n->newest;
+    }
+    n->at = step->to;
+    n->count = n->count < 2 ? n->count + 1 : 2;
+}
+
+void nib_end(nib *n, bool closed)
+{
+    if (n->count == 0) {
+        return;
+    }
+    nib_piece *last = last_piece(n);
+    if (closed && n->count > 1) {
+        join(n, last, &n->first, n->join);
+    } else {
+        cap(n, n->first.p0, negated(n->first.t0), &n->first.left0, &n->first.right0);
+        cap(n, last->p1, last->t1, &last->right1, &last->left1);
+    }
+    draw_piece(n, &n->first);
+    if (n->count > 1) {
+        draw_piece(n, last);
+    }
+    n->count = 0;
+}
+
+void nib_dot(nib *n, scene_point at, scene_point tangent)
+{
+    if (n->cap == SCENE_CAP_BUTT || out_of_sight(n, at)) {
+        return;
+    }
+    nib_spot left, right;
+    flank(n, at, tangent, &left, &right);
+    cap(n, at, negated(tangent), &left, &right);
+    cap(n, at, tangent, &right, &left);
+}

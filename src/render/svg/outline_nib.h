@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The nib: one run of a stroke (a contour, or a dash of it) as the lines around its area.
+ *
+ * The run is a chain of pieces, one for each straight step.  Half the width is laid off in the
+ * path's local space, so that a matrix which stretches one way stretches the stroke with it.
+ *
+ *        left0 ------------------- left1          n = half * (t turned by a quarter)
+ *          |                         |            left = p + n, right = p - n
+ *         p0  ---- t0 ---->  t1 --> p1
+ *          |                         |
+ *       right0 ------------------ right1
+ *
+ * `half` carries the sign that makes the winding number of every piece +1 on the canvas, mirrored
+ * or not.  Where two pieces meet
+ *   - within a curve, they share the points left and right of the path: nothing is drawn there;
+ *   - at a corner, the outer side gets the join's points; on the inner side the two edges end where
+ *     they cross, as long as both pieces are long enough; else they go by way of p itself, so that
+ *     the area remains a sum of rectangles and wedges which all count +1.
+ * A step of a curve that is tighter than half the width would be a bow tie: it becomes a rectangle
+ * with round joins.  So the winding number is never negative, and never 0 inside the stroke.
+ *
+ * The edges of a piece are drawn when both of its ends are known: the last piece waits for the
+ * next, and the first for the run's end, which may join it.
+ */
+#ifndef DP_RENDER_SVG_OUTLINE_NIB_H
+#define DP_RENDER_SVG_OUTLINE_NIB_H
+
+#include "render/svg/outline_pen.h"
+
+/* A point around the stroke, on the canvas. */
+typedef struct nib_spot {
+    float x, y;
+    int32_t ix, iy;
+} nib_spot;
+
+typedef struct nib_piece {
+    scene_point p0, p1; /* local */
+    scene_point t0, t1; /* unit tangents */
+    nib_spot left0, right0, left1, right1;
+    float room_left, room_right; /* what of its edges corners may still take, local */
+} nib_piece;
+
+typedef struct nib {
+    pen pen;
+    float half;
+    float miter_limit;
+    scene_cap cap;
+    scene_join join;
+    float turn_cos, turn_sin; /* one step of a round join or cap, in the sense of `half` */
+    float bulge;              /* points between an arc's ends are moved out by it */
+    uint32_t half_turn_steps;
+    float reach;   /* how far from the path the stroke can be, in units on the canvas */
+    float nothing; /* local length below which a step is none */
+    scene_point at;
+    uint32_t count;  /* pieces of this run, 2 for more */
+    uint32_t newest; /* which of `later` is the last piece */
+    nib_piece first, later[2];
+} nib;
+
+/* One step of a run. */
+typedef struct nib_step {
+    scene_point to;
+    scene_point t0, t1; /* unit tangents where it begins and ends; equal for a straight one */
+    float length;       /* along the path; looked at for dashes only */
+    float swell;        /* spots beside `to` are so much further out: chords lie within a bend */
+    bool smooth;        /* goes on with the curve of the step before: no corner between them */
+} nib_step;
+
+/* `pixel`: length of a pixel in local space, where it is smallest.  Half the width is not 0. */
+void nib_begin(nib *n, const scene_stroke *stroke, float pixel, float reach);
+void nib_run(nib *n, scene_point at);
+void nib_go(nib *n, const nib_step *step);
+/* Joined to its beginning or capped.  A run without a step draws nothing. */
+void nib_end(nib *n, bool closed);
+/* A run of no length. */
+void nib_dot(nib *n, scene_point at, scene_point tangent);
+
+#endif
