@@ -82,6 +82,16 @@ if ! "$ctl" route --kind text --size 1 -c /dev/null 2>&1 | grep -q 'this build c
 fi
 
 expect 2 'two file names' render "$scratch/a.svg" "${box[@]}"
+expect 2 'needs files, --width and --height' render "$scratch/a.svg" "$scratch/o" --width 9
+expect 2 'needs files, --sizes' thumb "$scratch/a.svg" -o "$scratch/o/"
+for sizes in 160 160x 0x9 9x4097 '9x9,' ',9x9' 9x9x9 -9x9 1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1; do
+  expect 2 '(is no list like|more than 7)' thumb "$scratch/a.svg" -o "$scratch/o/" "--sizes=$sizes"
+done
+expect 2 'none of contain, cover, exact' thumb "$scratch/a.svg" -o x --sizes 9x9 --fit fill
+expect 2 'not a number from 1 to 64' thumb "$scratch/a.svg" -o x --sizes 9x9 --jobs 0
+expect 2 'several pictures need a directory' thumb "$scratch/a.svg" -o "$scratch/x" --sizes 9x9,8x8
+expect 2 'several pictures need a directory' render a b c -o "$scratch/x" "${box[@]}"
+expect 1 'would both become' render "$scratch/a.svg" "$scratch/b/a.png" -o "$scratch/" "${box[@]}"
 expect 2 'not a number from 1 to 4096' render a b --width 5000 --height 1
 expect 2 'none of auto, cpu, cuda' render a b "${box[@]}" --backend gpu
 expect 2 'none of webp, jpeg, png' render a b "${box[@]}" --format gif
@@ -121,6 +131,51 @@ if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE 
   }
   expect 1 'svg refers to a local file \(format\)' render "$scratch/local.svg" "$scratch/none.png" \
     "${box[@]}" --format png
+  # Many files: each on a line, in order; what fails fails alone and shows in the exit status.
+  for i in 1 2 3 4 5 6 7 8 9; do
+    cp "$scratch/a.svg" "$scratch/n$i.svg"
+  done
+  expect 1 '^9 files, 1 failed, ' render "$scratch"/n[1-8].svg "$scratch/text" \
+    -o "$scratch/many/" "${box[@]}" --format png
+  expect 0 '^9 files, 0 failed, .* backend cpu$' thumb "$scratch"/n?.svg -o "$scratch/many" \
+    --sizes 40x20,64x64 --fit cover --format png --jobs 3 --backend cpu \
+    --sheet "$scratch/sheet.png" --labels
+  expect 0 'n3.svg: [^,]+, host, [0-9.]+ ms, svg 40 x 20 -> png 40 x 20, png 64 x 64$' \
+    thumb "$scratch"/n?.svg -o "$scratch/many" --sizes 40x20,64x64 --fit cover --format png
+  for file in n1.png n8.png n9-40x20.png n1-64x64.png; do
+    [ -s "$scratch/many/$file" ] || {
+      echo "many/$file is not there"
+      failures=$((failures + 1))
+    }
+  done
+  if [ -e "$scratch/many/text.png" ] || ls "$scratch"/many/*.part 2>/dev/null; then
+    echo 'a failed file left something behind'
+    failures=$((failures + 1))
+  fi
+  expect 0 'result +png, 416 x 464 pixels' render "$scratch/sheet.png" "$scratch/again.png" \
+    --width 4096 --height 4096 --format png
+  # One JSON object a line, also for a name that needs escapes.
+  mv "$scratch/n9.svg" "$scratch/n9\"\\.svg"
+  if "$ctl" thumb "$scratch"/n*.svg "$scratch/text" -o "$scratch/many" --sizes 9x9 --format png \
+    --json >"$scratch/lines" 2>"$scratch/words"; then
+    echo 'a failure did not show in the exit status of --json'
+    failures=$((failures + 1))
+  fi
+  if command -v python3 >/dev/null; then
+    python3 - "$scratch/lines" <<'EOF' || failures=$((failures + 1))
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert len(lines) == 10, len(lines)
+assert [line["ok"] for line in lines] == [True] * 9 + [False]
+assert lines[8]["file"].endswith('n9"\\.svg'), lines[8]
+assert lines[0]["engine"] and lines[0]["pictures"][0]["width"] == 9
+assert lines[9]["status"] == "format"
+EOF
+  fi
+  if grep -q 'files,' "$scratch/words"; then
+    echo 'progress was shown where there is no terminal'
+    failures=$((failures + 1))
+  fi
   expect 1 'none/out.part: No such file' render "$scratch/a.svg" "$scratch/none/out" "${box[@]}" \
     --format png
   [ ! -e "$scratch/none.png" ] || {

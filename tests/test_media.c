@@ -133,6 +133,7 @@ static void a_finished_picture_is_found_by_its_id_and_by_no_other(void **state)
                      DP_OK);
     assert_int_equal(meta.width, 64);
     assert_int_equal(meta.source_format, DP_MEDIA_SVG);
+    assert_int_equal(meta.frames, 1);
     dp_put(picture);
     upload.result.id[0] = upload.result.id[0] == '0' ? '1' : '0';
     assert_int_equal(media_find(made->store, upload.result.id, MEDIA_ID_BYTES, &picture, &meta),

@@ -129,21 +129,22 @@ static int scene_render(void)
     pool_rig rig = {0};
     pool_rig_open_all(&rig);
     char detail[BACKEND_DETAIL_BYTES];
-    pipeline_backends backends;
-    DP_ASSERT(backend_cpu_open(rig.pool, detail, &backends.first) == DP_OK);
-    backends.spare = backends.first;
-    render_task task = {.pool = rig.pool, .input_pixels_max = 100000};
+    backend *cpu;
+    DP_ASSERT(backend_cpu_open(rig.pool, detail, &cpu) == DP_OK);
     dp_buf *source = rig_get(rig.pool, DP_KIND_ENCODED, media.size_bytes);
     DP_ASSERT(dp_buf_write(source, 0, media.bytes, media.size_bytes) == DP_OK);
-    const dp_render_job job = {
-        .source = source, .width_max = 20, .height_max = 20, .format = DP_MEDIA_PNG};
-    dp_render_result result;
+    const dp_render_job job = {.source = source,
+                               .outputs = {{.width = 20, .height = 20, .format = DP_MEDIA_PNG}},
+                               .output_count = 1};
     for (unsigned i = 0; i < 2; i++) {
-        DP_ASSERT(pipeline_run(&task, &backends, &job, &result) == DP_OK);
-        dp_put(result.picture);
+        pipeline p = {.task = {.pool = rig.pool, .input_pixels_max = 100000},
+                      .job = &job,
+                      .reader = &decode_in_thread};
+        DP_ASSERT(pipeline_run(&p, cpu, NULL) == DP_OK);
+        pipeline_drop_results(&p);
     }
     dp_put(source);
-    backends.first->ops->close(backends.first);
+    cpu->ops->close(cpu);
     media_free(&media);
     pool_rig_close(&rig);
     return 0;

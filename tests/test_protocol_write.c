@@ -42,6 +42,7 @@ static void a_media_tail_is_as_documented(void **state)
                             .content_type = "image/webp",
                             .width = 160,
                             .height = 90,
+                            .frames = 12,
                             .source = "svg",
                             .engine = "librsvg+cpu",
                             .tier = "host",
@@ -49,11 +50,11 @@ static void a_media_tail_is_as_documented(void **state)
     snprintf(expected, sizeof expected,
              "\"ts\":1790000000004,\"kind\":\"media\",\"mode\":\"scroll\",\"media\":{\"id\":\"%s\","
              "\"url\":\"/v1/media/%s\",\"type\":\"image/webp\",\"width\":160,\"height\":90,"
-             "\"source\":\"svg\",\"engine\":\"librsvg+cpu\",\"tier\":\"host\"}}",
+             "\"frames\":12,\"source\":\"svg\",\"engine\":\"librsvg+cpu\",\"tier\":\"host\"}}",
              id, id);
     check_written(protocol_write_media_tail(&media, 1790000000004, to, sizeof to), to, expected);
     /* The longest words that are in use still fit the promised size. */
-    media.width = media.height = UINT32_MAX;
+    media.width = media.height = media.frames = UINT32_MAX;
     media.mode = PROTOCOL_MODE_REVERSE;
     assert_true(protocol_write_media_tail(&media, INT64_MAX, to, sizeof to) > 0);
 }

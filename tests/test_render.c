@@ -45,7 +45,9 @@ static void on_done(void *user, dp_status status, const char *message,
     strncpy(n->message, message, sizeof n->message - 1);
     if (result != NULL) {
         n->result = *result;
-        dp_put(result->picture);
+        for (unsigned i = 0; i < result->picture_count; i++) {
+            dp_put(result->pictures[i].bytes);
+        }
     }
     pthread_cond_broadcast(&n->changed);
     while (job->waits && n->gate_closed) {
@@ -108,9 +110,8 @@ static dp_render *start(render_rig *rig, const dp_render_config *wanted)
 static dp_render_job job_of(dp_buf *source, noted_job *noted)
 {
     return (dp_render_job){.source = source,
-                           .width_max = 32,
-                           .height_max = 32,
-                           .format = DP_MEDIA_PNG,
+                           .outputs = {{.width = 32, .height = 32, .format = DP_MEDIA_PNG}},
+                           .output_count = 1,
                            .priority = DP_PRIORITY_NORMAL,
                            .done = on_done,
                            .user = noted};
@@ -142,11 +143,11 @@ static void a_picture_comes_out_with_its_facts(void **state)
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_string_equal(board.result.engine, "cpu");
-    assert_int_equal(board.result.format, DP_MEDIA_PNG);
+    assert_int_equal(board.result.pictures[0].format, DP_MEDIA_PNG);
     assert_int_equal(board.result.source_format, DP_MEDIA_PNG);
     assert_int_equal(board.result.source_width, 40);
-    assert_int_equal(board.result.width, 32);
-    assert_int_equal(board.result.height, 24);
+    assert_int_equal(board.result.pictures[0].width, 32);
+    assert_int_equal(board.result.pictures[0].height, 24);
     assert_int_equal(board.result.surface_tier, DP_TIER_HOST);
     assert_true(board.result.decode_ns > 0 && board.result.encode_ns > 0);
     dp_render_destroy(render);
@@ -164,15 +165,15 @@ static void a_turned_photo_is_shown_upright(void **state)
     dp_render *render = start(rig, &(dp_render_config){.workers = 1});
     dp_buf *source = source_of(rig, &media);
     dp_render_job job = job_of(source, &noted);
-    job.width_max = 100;
-    job.height_max = 40;
+    job.outputs[0].width = 100;
+    job.outputs[0].height = 40;
     assert_int_equal(dp_render_submit(render, &job), DP_OK);
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_int_equal(board.result.source_width, 40);
     assert_int_equal(board.result.source_height, 80);
-    assert_int_equal(board.result.width, 20);
-    assert_int_equal(board.result.height, 40);
+    assert_int_equal(board.result.pictures[0].width, 20);
+    assert_int_equal(board.result.pictures[0].height, 40);
     dp_put(source);
     dp_render_destroy(render);
 }
@@ -191,15 +192,15 @@ static void a_sticker_is_drawn_by_librsvg_to_fill_the_box(void **state)
     dp_render *render = start(rig, &(dp_render_config){.workers = 1});
     dp_buf *source = source_of(rig, &media);
     dp_render_job job = job_of(source, &noted);
-    job.format = DP_MEDIA_UNKNOWN;
-    job.width_max = job.height_max = 160;
+    job.outputs[0].format = DP_MEDIA_UNKNOWN;
+    job.outputs[0].width = job.outputs[0].height = 160;
     assert_int_equal(dp_render_submit(render, &job), DP_OK);
     wait_for(1);
     assert_int_equal(board.status[0], DP_OK);
     assert_string_equal(board.result.engine, "librsvg+cpu");
-    assert_int_equal(board.result.format, DP_MEDIA_WEBP);
-    assert_int_equal(board.result.width, 160);
-    assert_int_equal(board.result.height, 80);
+    assert_int_equal(board.result.pictures[0].format, DP_MEDIA_WEBP);
+    assert_int_equal(board.result.pictures[0].width, 160);
+    assert_int_equal(board.result.pictures[0].height, 80);
     dp_put(source);
     dp_render_destroy(render);
 }
@@ -349,6 +350,173 @@ static void a_job_that_waited_too_long_times_out(void **state)
     dp_render_destroy(render);
 }
 
+static void a_job_has_a_deadline_of_its_own(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[3] = {{&board, 0, true}, {&board, 1, false}, {&board, 2, false}};
+    dp_render_stats stats;
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted[0]);
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    job.user = &noted[1];
+    job.priority = DP_PRIORITY_HIGH;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    job.user = &noted[2];
+    job.priority = DP_PRIORITY_LOW;
+    job.time_ms_max = 100;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    pause_ms(150);
+    dp_render_stats_read(render, &stats);
+    assert_true(stats.queue_age_ns >= 150000000);
+    assert_int_equal(stats.stage_jobs[DP_RENDER_STAGE_QUEUE], 2);
+    open_gate();
+    wait_for(3);
+    /* What is late does not wait for those before it. */
+    assert_int_equal(board.order[1], 2);
+    assert_int_equal(board.status[1], DP_ERR_TIMEOUT);
+    assert_int_equal(board.status[2], DP_OK);
+    dp_render_stats_read(render, &stats);
+    assert_int_equal(stats.late, 1);
+    assert_int_equal(stats.queue_age_ns, 0);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void one_tenant_does_not_starve_another(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[12];
+    dp_render_stats stats;
+    NEED_PNG;
+    dp_render *render =
+        start(rig, &(dp_render_config){.workers = 1, .queue_max = 20, .tenant_jobs_max = 8});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    for (int i = 0; i < 10; i++) {
+        noted[i] = (noted_job){&board, i, i == 0};
+        dp_render_job job = job_of(source, &noted[i]);
+        job.tenant = 77;
+        assert_int_equal(dp_render_submit(render, &job), i < 9 ? DP_OK : DP_ERR_BUSY);
+        if (i == 0) {
+            wait_for(1);
+        }
+    }
+    for (int i = 10; i < 12; i++) {
+        noted[i] = (noted_job){&board, i, false};
+        dp_render_job job = job_of(source, &noted[i]);
+        job.tenant = 78;
+        assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    }
+    dp_render_stats_read(render, &stats);
+    assert_int_equal(stats.rejected_share, 1);
+    assert_int_equal(stats.rejected_busy, 0);
+    assert_int_equal(stats.tenants, 2);
+    open_gate();
+    wait_for(11);
+    /* The gate's job, then by turns. */
+    assert_int_equal(board.order[1], 1);
+    assert_int_equal(board.order[2], 10);
+    assert_int_equal(board.order[3], 2);
+    assert_int_equal(board.order[4], 11);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+static void several_outputs_come_back_in_order(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted = {.all = &board};
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    made_media media = small_png();
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted);
+    job.output_count = DP_RENDER_OUTPUTS_MAX;
+    for (uint32_t i = 0; i < DP_RENDER_OUTPUTS_MAX; i++) {
+        job.outputs[i] = (dp_render_output){.width = 4 * (i + 1),
+                                            .height = 3 * (i + 1),
+                                            .fit = (dp_render_fit)(i % DP_RENDER_FIT_COUNT),
+                                            .format = DP_MEDIA_PNG};
+    }
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_int_equal(board.result.picture_count, DP_RENDER_OUTPUTS_MAX);
+    for (uint32_t i = 0; i < DP_RENDER_OUTPUTS_MAX; i++) {
+        assert_int_equal(board.result.pictures[i].width, 4 * (i + 1));
+        assert_int_equal(board.result.pictures[i].height, 3 * (i + 1));
+    }
+    job.output_count = 0;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
+    job.output_count = DP_RENDER_OUTPUTS_MAX + 1;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
+    job.output_count = 2;
+    job.outputs[1].format = DP_MEDIA_SVG;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_UNSUPPORTED);
+    job.outputs[1].format = DP_MEDIA_PNG;
+    job.outputs[1].fit = DP_RENDER_FIT_COUNT;
+    assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
+/* The one frame of a GIF so many times. */
+static made_media moving_gif(uint32_t width, uint32_t height, size_t frames)
+{
+    made_media still = media_gif(width, height, &(gif_options){0});
+    if (still.bytes == NULL) {
+        return still;
+    }
+    /* Behind the header and the palette comes the frame, then one byte that ends the file. */
+    const size_t start = 13 + 3 * ((size_t)2 << (still.bytes[10] & 7));
+    const size_t frame_bytes = still.size_bytes - 1 - start;
+    made_media out = {malloc(start + frames * frame_bytes + 1), start};
+    assert_non_null(out.bytes);
+    memcpy(out.bytes, still.bytes, start);
+    for (size_t i = 0; i < frames; i++) {
+        memcpy(out.bytes + out.size_bytes, still.bytes + start, frame_bytes);
+        out.size_bytes += frame_bytes;
+    }
+    out.bytes[out.size_bytes++] = 0x3b;
+    media_free(&still);
+    return out;
+}
+
+static void an_animation_is_kept_where_it_can_be(void **state)
+{
+    render_rig *rig = *state;
+    noted_job noted[2] = {{&board, 0, false}, {&board, 1, false}};
+    made_media media = moving_gif(24, 18, 3);
+    if (media.bytes == NULL || !dp_media_can_encode(DP_MEDIA_WEBP)) {
+        media_free(&media);
+        skip();
+    }
+    NEED_PNG;
+    dp_render *render = start(rig, &(dp_render_config){.workers = 1});
+    dp_buf *source = source_of(rig, &media);
+    dp_render_job job = job_of(source, &noted[0]);
+    job.output_count = 2;
+    job.outputs[0] = (dp_render_output){.width = 12, .height = 12, .format = DP_MEDIA_PNG};
+    job.outputs[1] = (dp_render_output){.width = 12, .height = 12, .format = DP_MEDIA_WEBP};
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(1);
+    assert_int_equal(board.status[0], DP_OK);
+    assert_int_equal(board.result.source_frame_count, 3);
+    assert_int_equal(board.result.pictures[0].frame_count, 1);
+    assert_int_equal(board.result.pictures[1].frame_count, 3);
+    job.user = &noted[1];
+    job.animation = DP_RENDER_FIRST_FRAME;
+    assert_int_equal(dp_render_submit(render, &job), DP_OK);
+    wait_for(2);
+    assert_int_equal(board.result.pictures[1].frame_count, 1);
+    dp_put(source);
+    dp_render_destroy(render);
+}
+
 static void bad_jobs_are_refused_at_the_door(void **state)
 {
     render_rig *rig = *state;
@@ -367,12 +535,12 @@ static void bad_jobs_are_refused_at_the_door(void **state)
     job.source = other;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_FORMAT);
     job.source = good;
-    job.format = DP_MEDIA_GIF;
+    job.outputs[0].format = DP_MEDIA_GIF;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_UNSUPPORTED);
-    job.format = DP_MEDIA_PNG;
-    job.width_max = 0;
+    job.outputs[0].format = DP_MEDIA_PNG;
+    job.outputs[0].width = 0;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
-    job.width_max = 4097;
+    job.outputs[0].width = 4097;
     assert_int_equal(dp_render_submit(render, &job), DP_ERR_INVALID);
     dp_put(good);
     dp_put(large);
@@ -469,6 +637,10 @@ int main(void)
         RIG_TEST(destroy_fails_the_jobs_that_wait),
         RIG_TEST(a_stopped_renderer_refuses_jobs_and_keeps_its_figures),
         RIG_TEST(a_job_that_waited_too_long_times_out),
+        RIG_TEST(a_job_has_a_deadline_of_its_own),
+        RIG_TEST(one_tenant_does_not_starve_another),
+        RIG_TEST(several_outputs_come_back_in_order),
+        RIG_TEST(an_animation_is_kept_where_it_can_be),
         RIG_TEST(bad_jobs_are_refused_at_the_door),
         RIG_TEST(a_bad_file_costs_its_sender_an_error_and_nobody_else),
         RIG_TEST(many_jobs_on_many_workers_all_come_back),

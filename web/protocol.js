@@ -13,6 +13,7 @@
  * @property {string} type
  * @property {number} width
  * @property {number} height
+ * @property {number} frames 1 unless the picture moves
  * @property {string} source what the uploaded file was: svg, jpeg, png ...
  * @property {string} engine who decoded and scaled it, e.g. "librsvg+cpu"
  * @property {string} tier the memory it was put into

@@ -2,7 +2,7 @@
 /*
  * danpoolctl's commands.  Each gets its own arguments (argv[0] is its name) and returns the
  * process's exit status; results go to stdout, words about errors to stderr.  Single threaded but
- * for the render command's worker.
+ * for the workers of render and thumb.
  */
 #ifndef DP_CTL_CTL_H
 #define DP_CTL_CTL_H
@@ -14,7 +14,7 @@
 
 typedef int ctl_command(int argc, char **argv);
 
-ctl_command ctl_render, ctl_reuse, ctl_route, ctl_tiers, ctl_trace;
+ctl_command ctl_render, ctl_reuse, ctl_route, ctl_thumb, ctl_tiers, ctl_trace;
 
 /* "danpoolctl: ..." on stderr. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * danpoolctl: looks at one machine's tiers and routing, reads recordings, and renders one file
+ * danpoolctl: looks at one machine's tiers and routing, reads recordings, and renders files
  * through the pipeline that danpoold uses.  This file finds the command; each command is in its
  * own.
  */
@@ -20,11 +20,17 @@ static const struct {
     const char *usage;
 } commands[] = {
     {"render", ctl_render,
-     "render IN OUT --width N --height N [--backend auto|cpu|cuda] [--format webp|jpeg|png]"},
+     "render FILE... -o OUT --width N --height N [--format webp|jpeg|png] [--first-frame]\n"
+     "                   [--backend auto|cpu|cuda] [--jobs N] [--sheet FILE [--labels]] [--json]\n"
+     "  danpoolctl render IN OUT --width N --height N [...]"},
     {"reuse", ctl_reuse, "reuse [--raw] FILE"},
     {"route", ctl_route,
      "route --kind KIND --size BYTES [--batch N] [--priority low|normal|high] [--tenant N]\n"
      "                   [--need host|device] [-c FILE]"},
+    {"thumb", ctl_thumb,
+     "thumb FILE... -o OUT --sizes WxH[,WxH...] [--fit contain|cover|exact]\n"
+     "                   [--format webp|jpeg|png] [--first-frame] [--backend auto|cpu|cuda]\n"
+     "                   [--jobs N] [--sheet FILE [--labels]] [--json]"},
     {"tiers", ctl_tiers, "tiers"},
     {"trace", ctl_trace, "trace FILE"},
 };

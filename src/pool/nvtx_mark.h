@@ -39,7 +39,10 @@
     X(NVTX_DEMOTE, "demote")                                                                       \
     X(NVTX_PROMOTE, "promote")                                                                     \
     X(NVTX_MIGRATE, "migrate")                                                                     \
+    X(NVTX_QUEUE, "queue")                                                                         \
     X(NVTX_DECODE, "decode")                                                                       \
+    X(NVTX_BATCH, "batch")                                                                         \
+    X(NVTX_RASTER, "raster")                                                                       \
     X(NVTX_RESIZE, "resize")                                                                       \
     X(NVTX_ENCODE, "encode")
 

@@ -2,6 +2,12 @@
 /*
  * The front of the pipeline: limits on entry, the queue, the workers, the counters.  See render.h.
  *
+ * A popped job lives in a flight, one a slot of the queue.  Whoever has the slot has the flight: a
+ * worker, then, for as long as the items are with a device, the batcher, then a worker again.
+ *
+ *     pop --new--> decode --no device or nothing to do--> items on the spare --> encode -> done()
+ *                        \--> batcher ..... resume --pop--> settle ----------/
+ *
  * A job's source reference is taken by submit and given back on the worker before done() is called,
  * so that a callee may look at its own buffer as its only holder.  Counters are relaxed atomics:
  * each is exact, they need not agree at one moment.
@@ -13,26 +19,62 @@
 
 #include <danpool/lifecycle.h>
 
+#include "pool/nvtx_mark.h"
 #include "pool/os.h"
-#include "render/codec.h"
+#include "render/batcher.h"
+#include "render/job_check.h"
 #include "render/pipeline.h"
 #include "render/queue.h"
+#include "render/render_internal.h"
 
 #define WORKERS_MAX       64u
 #define QUEUE_MAX_DEFAULT 256u
+#define BATCH_DEFAULT     256u
+#define BATCH_MAX         4096u
+#define DELAY_US_DEFAULT  2000u
+#define RETRY_MS_DEFAULT  60000u
 #define BYTES_MAX_DEFAULT ((size_t)8 << 20)
 #define PIXELS_DEFAULT    UINT64_C(40000000)
 #define TIME_MS_DEFAULT   5000u
-#define NS_PER_MS         UINT64_C(1000000)
+/* Decoded frames of one animation. */
+#define ANIMATION_BYTES_MAX ((size_t)128 << 20)
+/* Decoded jobs that may wait for a device beside those in the workers' hands: each holds its
+ * pictures. */
+#define FLIGHTS_WAITING_MAX  256u
+#define DEVICE_BYTES_DEFAULT ((size_t)512 << 20)
+#define NS_PER_MS            UINT64_C(1000000)
+#define NS_PER_US            UINT64_C(1000)
+
+typedef struct flight {
+    dp_render *render;
+    unsigned slot;
+    queue_job job;
+    pipeline run;
+    batch_group group;
+    size_t device_bytes; /* while the device has it */
+    dp_render_stage stage;
+    uint64_t stage_ns; /* when it began */
+} flight;
+
+typedef struct counters {
+    atomic_uint_fast64_t submitted, done_ok, done_failed, late;
+    atomic_uint_fast64_t rejected_busy, rejected_share, pictures, spare_items, busy_ns;
+    atomic_uint_fast64_t stage_jobs[DP_RENDER_STAGE_COUNT];
+    atomic_uint_fast64_t stage_ns[DP_RENDER_STAGE_COUNT];
+} counters;
 
 struct dp_render {
     dp_pool *pool;
     dp_render_config config; /* defaults filled in */
-    pipeline_backends backends;
+    backend *device;         /* NULL = the CPU alone */
+    backend *cpu;
+    render_batcher *batcher;    /* with a device */
+    atomic_size_t device_bytes; /* of all flights that it has */
     render_queue *queue;
+    flight *flights; /* by slot */
     pthread_t threads[WORKERS_MAX];
     unsigned thread_count;
-    atomic_uint_fast64_t submitted, done_ok, done_failed, rejected_busy, busy_ns;
+    counters counted;
 };
 
 static void count(atomic_uint_fast64_t *counter, uint64_t by)
@@ -40,108 +82,321 @@ static void count(atomic_uint_fast64_t *counter, uint64_t by)
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
+static uint64_t counted(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* ---- one job ---- */
+
+static void stage_begin(flight *f, dp_render_stage stage)
+{
+    f->stage = stage;
+    f->stage_ns = os_clock_ns();
+    count(&f->render->counted.stage_jobs[stage], 1);
+}
+
+static void stage_end(flight *f)
+{
+    counters *c = &f->render->counted;
+    atomic_fetch_sub_explicit(&c->stage_jobs[f->stage], 1, memory_order_relaxed);
+    count(&c->stage_ns[f->stage], os_clock_ns() - f->stage_ns);
+}
+
+/* The job's end, whatever came of it, with the flight's words. */
 static void finish(dp_render *render, const queue_job *job, dp_status status, const char *message,
                    const dp_render_result *result)
 {
     (void)dp_buf_advance(job->job.source, DP_BUF_RECYCLED);
     dp_put(job->job.source);
-    count(status == DP_OK ? &render->done_ok : &render->done_failed, 1);
+    count(status == DP_OK ? &render->counted.done_ok : &render->counted.done_failed, 1);
+    count(&render->counted.late, status == DP_ERR_TIMEOUT ? 1 : 0);
+    count(&render->counted.pictures, status == DP_OK ? result->picture_count : 0);
     job->job.done(job->job.user, status, message, status == DP_OK ? result : NULL);
 }
 
-static void run_job(dp_render *render, const queue_job *job)
+static void land(flight *f, dp_status status)
 {
-    const uint64_t begun = os_clock_ns();
-    render_task task = {.pool = render->pool,
-                        .deadline_ns = job->submitted_ns + render->config.time_ms_max * NS_PER_MS,
-                        .input_pixels_max = render->config.input_pixels_max};
-    dp_render_result result = {0};
-    dp_status status = DP_OK;
-    /* Refused where the same bytes are in two jobs, or are the caller's own to count. */
-    (void)dp_buf_advance(job->job.source, DP_BUF_RENDERING);
+    pipeline_drop(&f->run);
+    finish(f->render, &f->job, status,
+           f->run.task.message[0] == '\0' ? dp_status_message(status) : f->run.task.message,
+           &f->run.result);
+    render_queue_release(f->render->queue, f->slot);
+}
 
-    if (task_is_late(&task)) {
-        status = task_fail(&task, DP_ERR_TIMEOUT, "waited too long for a renderer");
+static void encode(flight *f)
+{
+    stage_begin(f, DP_RENDER_STAGE_ENCODE);
+    const dp_status status = pipeline_encode(&f->run);
+    stage_end(f);
+    land(f, status);
+}
+
+/* On the batcher's thread. */
+static void group_done(batch_group *group)
+{
+    flight *f = group->user;
+    render_queue_resume(f->render->queue, f->slot);
+}
+
+static void leave_room(flight *f)
+{
+    atomic_fetch_sub_explicit(&f->render->device_bytes, f->device_bytes, memory_order_relaxed);
+}
+
+/* The device is done with the items, or has failed at some. */
+static void resume(flight *f)
+{
+    unsigned spare_items;
+    leave_room(f);
+    f->run.result.batch_ns = f->group.wait_ns;
+    f->run.result.resize_ns = f->group.run_ns;
+    stage_end(f);
+    stage_begin(f, DP_RENDER_STAGE_RESIZE);
+    const uint64_t begun = os_clock_ns();
+    const dp_status status =
+        pipeline_settle(&f->run, f->render->device->ops->name, f->render->cpu, &spare_items);
+    f->run.result.resize_ns += spare_items > 0 ? os_clock_ns() - begun : 0;
+    count(&f->render->counted.spare_items, spare_items);
+    stage_end(f);
+    if (status == DP_OK) {
+        encode(f);
     } else {
-        status = pipeline_run(&task, &render->backends, &job->job, &result);
+        land(f, status);
     }
-    result.queued_ns = begun - job->submitted_ns;
-    count(&render->busy_ns, os_clock_ns() - begun);
-    finish(render, job, status, task.message[0] == '\0' ? dp_status_message(status) : task.message,
-           &result);
+}
+
+typedef enum giving { GIVEN, NOT_WANTED, DEVICE_FAILED } giving;
+
+/* Decoded pictures that wait for a device are memory: beyond the bound the worker keeps them. */
+static bool has_room(flight *f)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < f->run.item_count; i++) {
+        bytes += dp_buf_size(f->run.items[i].target->buf);
+        if (i == 0 || f->run.items[i].source != f->run.items[i - 1].source) {
+            bytes += dp_buf_size(f->run.items[i].source->buf);
+        }
+    }
+    f->device_bytes = bytes;
+    const size_t before =
+        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    /* One that is larger than all the room is let in alone. */
+    if (before == 0 || before + bytes <= f->render->config.device_bytes_max) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+/* When the items are given to the device, the flight is no longer this worker's. */
+static giving give_to_device(flight *f)
+{
+    if (f->render->batcher == NULL || !has_room(f)) {
+        return NOT_WANTED;
+    }
+    f->group = (batch_group){
+        .items = f->run.items, .item_count = f->run.item_count, .done = group_done, .user = f};
+    stage_begin(f, DP_RENDER_STAGE_BATCH);
+    if (render_batcher_submit(f->render->batcher, &f->group)) {
+        return GIVEN;
+    }
+    stage_end(f);
+    leave_room(f);
+    return DEVICE_FAILED;
+}
+
+static dp_status run_here(flight *f, bool in_place_of_device)
+{
+    char detail[BACKEND_DETAIL_BYTES] = "";
+    dp_render *render = f->render;
+    backend_item *items[DP_RENDER_OUTPUTS_MAX];
+    unsigned spare_items = 0;
+
+    for (unsigned i = 0; i < f->run.item_count; i++) {
+        items[i] = &f->run.items[i];
+    }
+    stage_begin(f, DP_RENDER_STAGE_RESIZE);
+    dp_status status = render->cpu->ops->run(render->cpu, items, f->run.item_count, detail);
+    if (status == DP_OK) {
+        status = pipeline_settle(
+            &f->run, in_place_of_device ? PIPELINE_ENGINE_SPARE : render->cpu->ops->name, NULL,
+            &spare_items);
+        count(&render->counted.spare_items, in_place_of_device ? f->run.item_count : 0);
+    }
+    f->run.result.resize_ns = os_clock_ns() - f->stage_ns;
+    stage_end(f);
+    return status;
+}
+
+static void begin(flight *f)
+{
+    dp_render *render = f->render;
+    const uint64_t now = os_clock_ns();
+    f->run = (pipeline){.task = {.pool = render->pool,
+                                 .deadline_ns = f->job.deadline_ns,
+                                 .input_pixels_max = render->config.input_pixels_max},
+                        .job = &f->job.job,
+                        .reader = &decode_in_thread,
+                        .animation_bytes_max = ANIMATION_BYTES_MAX,
+                        .result = {.queued_ns = now - f->job.submitted_ns}};
+    count(&render->counted.stage_ns[DP_RENDER_STAGE_QUEUE], f->run.result.queued_ns);
+    /* Refused where the same bytes are in two jobs, or are the caller's own to count. */
+    (void)dp_buf_advance(f->job.job.source, DP_BUF_RENDERING);
+
+    if (task_is_late(&f->run.task)) {
+        land(f, task_fail(&f->run.task, DP_ERR_TIMEOUT, "waited too long for a renderer"));
+        return;
+    }
+    stage_begin(f, DP_RENDER_STAGE_DECODE);
+    dp_status status = pipeline_decode(&f->run);
+    stage_end(f);
+    if (status == DP_OK && f->run.item_count > 0) {
+        const giving given = give_to_device(f);
+        if (given == GIVEN) {
+            return;
+        }
+        status = run_here(f, given == DEVICE_FAILED);
+    }
+    if (status == DP_OK) {
+        encode(f);
+    } else {
+        land(f, status);
+    }
+}
+
+static bool next_work(dp_render *render, queue_work *out)
+{
+    nvtx_push(NVTX_QUEUE, NVTX_CATEGORY_RENDER, 0);
+    const bool found = render_queue_pop(render->queue, out);
+    nvtx_pop();
+    return found;
 }
 
 static void *work(void *user)
 {
     dp_render *render = user;
-    queue_job job;
+    queue_work next;
 
-    while (render_queue_pop(render->queue, &job)) {
-        run_job(render, &job);
+    while (next_work(render, &next)) {
+        flight *f = &render->flights[next.slot];
+        const uint64_t begun = os_clock_ns();
+        if (next.resumed) {
+            resume(f);
+        } else {
+            f->render = render;
+            f->slot = next.slot;
+            f->job = next.job;
+            begin(f);
+        }
+        count(&render->counted.busy_ns, os_clock_ns() - begun);
     }
     return NULL;
 }
 
+/* ---- making and ending ---- */
+
+static unsigned or_default(unsigned value, unsigned initial, unsigned max)
+{
+    const unsigned chosen = value == 0 ? initial : value;
+    return chosen < max ? chosen : max;
+}
+
 static void fill_defaults(dp_render_config *config)
 {
-    if (config->workers == 0) {
-        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        config->workers = cores < 1 ? 1 : (unsigned)cores;
-    }
-    config->workers = config->workers > WORKERS_MAX ? WORKERS_MAX : config->workers;
-    config->queue_max = config->queue_max == 0 ? QUEUE_MAX_DEFAULT : config->queue_max;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    config->workers = or_default(config->workers, cores < 1 ? 1 : (unsigned)cores, WORKERS_MAX);
+    config->queue_max = or_default(config->queue_max, QUEUE_MAX_DEFAULT, UINT32_MAX);
+    config->tenant_jobs_max =
+        or_default(config->tenant_jobs_max, config->queue_max, config->queue_max);
+    config->batch_max = or_default(config->batch_max, BATCH_DEFAULT, BATCH_MAX);
+    config->batch_delay_us = or_default(config->batch_delay_us, DELAY_US_DEFAULT, UINT32_MAX);
+    config->retry_ms = or_default(config->retry_ms, RETRY_MS_DEFAULT, UINT32_MAX);
+    config->time_ms_max = or_default(config->time_ms_max, TIME_MS_DEFAULT, UINT32_MAX);
+    config->device_bytes_max =
+        config->device_bytes_max == 0 ? DEVICE_BYTES_DEFAULT : config->device_bytes_max;
     config->input_bytes_max =
         config->input_bytes_max == 0 ? BYTES_MAX_DEFAULT : config->input_bytes_max;
     config->input_pixels_max =
         config->input_pixels_max == 0 ? PIXELS_DEFAULT : config->input_pixels_max;
-    config->time_ms_max = config->time_ms_max == 0 ? TIME_MS_DEFAULT : config->time_ms_max;
 }
 
-static dp_status open_backends(dp_render *render)
+/* What the configuration names; NULL where that is the CPU. */
+static dp_status open_device(dp_pool *pool, dp_backend_choice choice, backend **out)
 {
     char detail[BACKEND_DETAIL_BYTES] = "";
-    dp_status status = backend_cpu_open(render->pool, detail, &render->backends.spare);
-    if (status != DP_OK) {
+    backend *device = NULL;
+    dp_status status = DP_OK;
+    if (choice != DP_BACKEND_CPU) {
+        status = backend_cuda_open(pool, detail, &device);
+    }
+    if (status != DP_OK && choice == DP_BACKEND_CUDA) {
         return status;
     }
-    render->backends.first = render->backends.spare;
-    if (render->config.backend == DP_BACKEND_CPU) {
-        return DP_OK;
-    }
-    status = backend_cuda_open(render->pool, detail, &render->backends.first);
-    return render->config.backend == DP_BACKEND_AUTO ? DP_OK : status;
+    *out = status == DP_OK ? device : NULL;
+    return DP_OK;
 }
 
-static void close_backends(dp_render *render)
+static dp_status open_queue(dp_render *render)
 {
-    if (render->backends.first != render->backends.spare) {
-        render->backends.first->ops->close(render->backends.first);
-    }
-    if (render->backends.spare != NULL) {
-        render->backends.spare->ops->close(render->backends.spare);
-    }
+    const dp_render_config *config = &render->config;
+    const unsigned waiting =
+        render->device == NULL ? 0 : or_default(config->batch_max, 1, FLIGHTS_WAITING_MAX);
+    const render_queue_config queue = {.jobs_max = config->queue_max,
+                                       .tenant_jobs_max = config->tenant_jobs_max,
+                                       .slots_max = config->workers + waiting};
+    render->flights = os_calloc(queue.slots_max, sizeof *render->flights);
+    return render->flights == NULL ? DP_ERR_NOMEM : render_queue_create(&queue, &render->queue);
 }
 
-dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_render **out)
+static dp_status open_batcher(dp_render *render)
 {
+    const dp_render_config *config = &render->config;
+    const render_batcher_config batcher = {.device = render->device,
+                                           .batch_max = config->batch_max,
+                                           .delay_ns_max = config->batch_delay_us * NS_PER_US,
+                                           .retry_ns = config->retry_ms * NS_PER_MS,
+                                           .listener = config->listener,
+                                           .listener_user = config->listener_user};
+    return render->device == NULL ? DP_OK : render_batcher_create(&batcher, &render->batcher);
+}
+
+static dp_status start_workers(dp_render *render)
+{
+    while (render->thread_count < render->config.workers) {
+        if (pthread_create(&render->threads[render->thread_count], NULL, work, render) != 0) {
+            /* Fewer workers than asked for still work; none do not. */
+            return render->thread_count == 0 ? DP_ERR_IO : DP_OK;
+        }
+        render->thread_count++;
+    }
+    return DP_OK;
+}
+
+dp_status render_create_over(dp_pool *pool, const dp_render_config *config, backend *device,
+                             dp_render **out)
+{
+    char detail[BACKEND_DETAIL_BYTES] = "";
     dp_render *render = os_calloc(1, sizeof *render);
     if (render == NULL) {
+        if (device != NULL) {
+            device->ops->close(device);
+        }
         return DP_ERR_NOMEM;
     }
     render->pool = pool;
     render->config = *config;
+    render->device = device;
     fill_defaults(&render->config);
-    dp_status status = open_backends(render);
+    dp_status status = backend_cpu_open(pool, detail, &render->cpu);
     if (status == DP_OK) {
-        status = render_queue_create(render->config.queue_max, &render->queue);
+        status = open_queue(render);
     }
-    while (status == DP_OK && render->thread_count < render->config.workers) {
-        if (pthread_create(&render->threads[render->thread_count], NULL, work, render) != 0) {
-            /* Fewer workers than asked for still work; none do not. */
-            status = render->thread_count == 0 ? DP_ERR_IO : DP_OK;
-            break;
-        }
-        render->thread_count++;
+    if (status == DP_OK) {
+        status = open_batcher(render);
+    }
+    if (status == DP_OK) {
+        status = start_workers(render);
     }
     if (status != DP_OK) {
         dp_render_destroy(render);
@@ -149,6 +404,13 @@ dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_ren
     }
     *out = render;
     return DP_OK;
+}
+
+dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_render **out)
+{
+    backend *device = NULL;
+    const dp_status status = open_device(pool, config->backend, &device);
+    return status == DP_OK ? render_create_over(pool, config, device, out) : status;
 }
 
 void dp_render_stop(dp_render *render)
@@ -173,71 +435,87 @@ void dp_render_destroy(dp_render *render)
         return;
     }
     dp_render_stop(render);
-    if (render->queue != NULL) {
-        render_queue_destroy(render->queue);
+    render_batcher_destroy(render->batcher);
+    render_queue_destroy(render->queue);
+    os_free(render->flights);
+    if (render->device != NULL) {
+        render->device->ops->close(render->device);
     }
-    close_backends(render);
+    if (render->cpu != NULL) {
+        render->cpu->ops->close(render->cpu);
+    }
     os_free(render);
 }
 
-static dp_status check_job(const dp_render *render, const dp_render_job *job)
-{
-    DP_ASSERT(job->source != NULL && job->done != NULL);
-    const void *bytes = dp_buf_data(job->source);
-    const size_t size_bytes = dp_buf_size(job->source);
+/* ---- at the door ---- */
 
-    if (bytes == NULL || (unsigned)job->priority >= DP_PRIORITY_COUNT || job->width_max == 0 ||
-        job->height_max == 0 || job->width_max > RENDER_TARGET_SIDE_MAX ||
-        job->height_max > RENDER_TARGET_SIDE_MAX) {
-        return DP_ERR_INVALID;
-    }
-    if (size_bytes > render->config.input_bytes_max) {
-        return DP_ERR_TOO_LARGE;
-    }
-    const dp_media_format source = dp_media_sniff(bytes, size_bytes);
-    const dp_media_format format = job->format == DP_MEDIA_UNKNOWN ? DP_MEDIA_WEBP : job->format;
-    if (source == DP_MEDIA_UNKNOWN) {
-        return DP_ERR_FORMAT;
-    }
-    const codec *encoder = codec_find(format);
-    if (!dp_media_can_decode(source) || encoder == NULL || encoder->encode == NULL) {
-        return DP_ERR_UNSUPPORTED;
-    }
-    return DP_OK;
+static uint64_t deadline_of(const dp_render *render, const dp_render_job *job, uint64_t now_ns)
+{
+    const unsigned most_ms = render->config.time_ms_max;
+    const unsigned wanted_ms = job->time_ms_max == 0 ? most_ms : job->time_ms_max;
+    return now_ns + (wanted_ms < most_ms ? wanted_ms : most_ms) * NS_PER_MS;
 }
 
 dp_status dp_render_submit(dp_render *render, const dp_render_job *job)
 {
-    const queue_job queued = {.job = *job, .submitted_ns = os_clock_ns()};
-    dp_status status = check_job(render, job);
+    dp_status status = render_job_check(&render->config, job);
     if (status != DP_OK) {
         return status;
     }
+    const uint64_t now_ns = os_clock_ns();
+    const queue_job queued = {
+        .job = *job, .submitted_ns = now_ns, .deadline_ns = deadline_of(render, job, now_ns)};
     /* Taken and counted first: a worker may be done with the job before the push returns. */
     dp_ref(job->source);
     (void)dp_buf_advance(job->source, DP_BUF_QUEUED);
-    count(&render->submitted, 1);
+    count(&render->counted.submitted, 1);
     status = render_queue_push(render->queue, &queued);
     if (status != DP_OK) {
         dp_put(job->source);
-        atomic_fetch_sub_explicit(&render->submitted, 1, memory_order_relaxed);
-        count(&render->rejected_busy, status == DP_ERR_BUSY ? 1 : 0);
+        atomic_fetch_sub_explicit(&render->counted.submitted, 1, memory_order_relaxed);
+        count(&render->counted.rejected_busy, status == DP_ERR_BUSY ? 1 : 0);
+        count(&render->counted.rejected_share, status == DP_ERR_QUOTA ? 1 : 0);
     }
-    return status;
+    return status == DP_ERR_QUOTA ? DP_ERR_BUSY : status;
 }
 
 const char *dp_render_backend_name(const dp_render *render)
 {
-    return render->backends.first->ops->name;
+    return render->device != NULL ? render->device->ops->name : render->cpu->ops->name;
 }
 
 void dp_render_stats_read(const dp_render *render, dp_render_stats *out)
 {
-    *out = (dp_render_stats){
-        .submitted = atomic_load_explicit(&render->submitted, memory_order_relaxed),
-        .done_ok = atomic_load_explicit(&render->done_ok, memory_order_relaxed),
-        .done_failed = atomic_load_explicit(&render->done_failed, memory_order_relaxed),
-        .rejected_busy = atomic_load_explicit(&render->rejected_busy, memory_order_relaxed),
-        .queue_length = render_queue_length(render->queue),
-        .busy_ns = atomic_load_explicit(&render->busy_ns, memory_order_relaxed)};
+    const counters *c = &render->counted;
+    const uint64_t now_ns = os_clock_ns();
+    queue_stats queue;
+    render_batcher_stats batcher = {.state = DP_RENDER_DEVICE_NONE};
+
+    render_queue_stats_read(render->queue, &queue);
+    if (render->batcher != NULL) {
+        render_batcher_stats_read(render->batcher, &batcher);
+    }
+    *out = (dp_render_stats){.submitted = counted(&c->submitted),
+                             .done_ok = counted(&c->done_ok),
+                             .done_failed = counted(&c->done_failed),
+                             .late = counted(&c->late),
+                             .rejected_busy = counted(&c->rejected_busy),
+                             .rejected_share = counted(&c->rejected_share),
+                             .pictures = counted(&c->pictures),
+                             .queue_length = queue.length,
+                             .queue_age_ns = queue.oldest_ns != 0 && queue.oldest_ns < now_ns
+                                                 ? now_ns - queue.oldest_ns
+                                                 : 0,
+                             .tenants = queue.tenants,
+                             .batches = batcher.batches,
+                             .batch_items = batcher.items,
+                             .batches_failed = batcher.batches_failed,
+                             .spare_items = counted(&c->spare_items),
+                             .device = batcher.state,
+                             .busy_ns = counted(&c->busy_ns)};
+    for (unsigned i = 0; i < DP_RENDER_STAGE_COUNT; i++) {
+        out->stage_jobs[i] = counted(&c->stage_jobs[i]);
+        out->stage_ns[i] = counted(&c->stage_ns[i]);
+    }
+    out->stage_jobs[DP_RENDER_STAGE_QUEUE] = queue.length;
 }

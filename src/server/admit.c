@@ -59,6 +59,7 @@ protocol_error admit_media(server_loop *loop, const media_upload *upload, uint64
                             .content_type = dp_media_content_type(upload->result.meta.format),
                             .width = upload->result.meta.width,
                             .height = upload->result.meta.height,
+                            .frames = upload->result.meta.frames,
                             .source = dp_media_format_name(upload->result.meta.source_format),
                             .engine = upload->result.meta.engine,
                             .tier = dp_tier_name(upload->result.tier),

@@ -552,10 +552,10 @@ static int upload_answer(server_loop *loop, struct lws *wsi, http_session *http,
     char text[512];
     snprintf(text, sizeof text,
              "{\"id\":\"%s\",\"url\":\"/v1/media/%s\",\"type\":\"%s\",\"width\":%u,\"height\":%u,"
-             "\"seq\":%" PRIu64 ",\"cached\":%s}",
+             "\"frames\":%u,\"seq\":%" PRIu64 ",\"cached\":%s}",
              result->id, result->id, dp_media_content_type(result->meta.format),
-             (unsigned)result->meta.width, (unsigned)result->meta.height, seq,
-             result->cached ? "true" : "false");
+             (unsigned)result->meta.width, (unsigned)result->meta.height,
+             (unsigned)result->meta.frames, seq, result->cached ? "true" : "false");
     return respond_text(loop, wsi, http, STATUS_CREATED, text);
 }
 

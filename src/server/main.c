@@ -275,12 +275,25 @@ static void write_trace(dp_server *server)
     }
 }
 
+static void log_device(void *user, dp_render_device from, dp_render_device to, const char *words)
+{
+    (void)user;
+    log_warn("render device", "from=%s to=%s cause=\"%s\"", dp_render_device_name(from),
+             dp_render_device_name(to), words);
+}
+
 static dp_status open_render(dp_server *server)
 {
     const config *settings = &server->config;
     dp_render_config render_config = {
         .workers = (unsigned)settings->render_workers,
         .queue_max = (unsigned)settings->render_queue_max,
+        .tenant_jobs_max = (unsigned)settings->render_room_jobs_max,
+        .batch_max = (unsigned)settings->render_batch_max,
+        .batch_delay_us = (unsigned)settings->render_batch_delay_us,
+        .device_bytes_max = (size_t)settings->render_device_mib_max << 20,
+        .retry_ms = (unsigned)settings->render_device_retry_s * 1000u,
+        .listener = log_device,
         .backend = strcmp(settings->render_backend, "cpu") == 0    ? DP_BACKEND_CPU
                    : strcmp(settings->render_backend, "cuda") == 0 ? DP_BACKEND_CUDA
                                                                    : DP_BACKEND_AUTO,

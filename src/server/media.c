@@ -23,6 +23,7 @@ typedef struct media_task {
     media_store *store;
     dp_cache_key key;
     media_upload *waiting;
+    uint64_t tenant; /* the room of the first of them, which stays while the task does */
     uint64_t begun_ns;
 } media_task;
 
@@ -67,7 +68,7 @@ static dp_status hash_source(const dp_buf *source, uint32_t width_max, uint32_t 
                              dp_cache_key *out)
 {
     char shape[64];
-    int shape_bytes = snprintf(shape, sizeof shape, "danpool media 1 %ux%u webp",
+    int shape_bytes = snprintf(shape, sizeof shape, "danpool media 2 %ux%u webp",
                                (unsigned)width_max, (unsigned)height_max);
     unsigned size_bytes = DP_CACHE_KEY_BYTES;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -171,23 +172,25 @@ static void refuse(media_result *result, dp_status status, const char *message)
     snprintf(result->message, sizeof result->message, "%s", message);
 }
 
-static void keep_picture(media_task *task, const dp_render_result *picture, media_result *result)
+static void keep_picture(media_task *task, const dp_render_result *rendered, media_result *result)
 {
+    const dp_render_picture *picture = &rendered->pictures[0];
     result->meta = (media_meta){.version = MEDIA_META_VERSION,
                                 .width = picture->width,
                                 .height = picture->height,
+                                .frames = picture->frame_count,
                                 .format = picture->format,
-                                .source_format = picture->source_format};
-    snprintf(result->meta.engine, sizeof result->meta.engine, "%s", picture->engine);
-    result->tier = dp_buf_tier(picture->picture);
-    dp_cache_entry entry = {.buf = picture->picture,
+                                .source_format = rendered->source_format};
+    snprintf(result->meta.engine, sizeof result->meta.engine, "%s", rendered->engine);
+    result->tier = dp_buf_tier(picture->bytes);
+    dp_cache_entry entry = {.buf = picture->bytes,
                             .priority = DP_PRIORITY_NORMAL,
                             .persistent = true,
                             .meta_bytes = sizeof result->meta};
     memcpy(entry.meta, &result->meta, sizeof result->meta);
     bool durable = false;
     dp_status status = dp_cache_insert(task->store->config.cache, &task->key, &entry, &durable);
-    dp_put(picture->picture);
+    dp_put(picture->bytes);
     if (status != DP_OK && status != DP_ERR_EXISTS) {
         refuse(result, status, "the finished picture could not be kept");
         log_warn("media not kept", "id=%s status=%s", result->id, dp_status_name(status));
@@ -196,14 +199,14 @@ static void keep_picture(media_task *task, const dp_render_result *picture, medi
 
 /* On a worker thread: keeps the picture, then answers everybody who waited for it. */
 static void task_done(void *user, dp_status status, const char *message,
-                      const dp_render_result *picture)
+                      const dp_render_result *rendered)
 {
     media_task *task = user;
     media_store *store = task->store;
     media_result result = {.error = PROTOCOL_OK};
     id_write(&task->key, result.id);
     if (status == DP_OK) {
-        keep_picture(task, picture, &result);
+        keep_picture(task, rendered, &result);
         metrics_observe(HISTOGRAM_RENDER, os_clock_ns() - task->begun_ns, 1);
     } else {
         refuse(&result, status, message);
@@ -289,17 +292,18 @@ static const char *submit_message(dp_status status)
 }
 
 /* Starts the rendering; refused at the door, it is answered like a failed one. */
-static void task_start(media_task *task, dp_buf *source, uint32_t width_max, uint32_t height_max)
+static void task_start(media_task *task, dp_buf *source, const dp_render_output *wanted)
 {
     dp_render_job job = {.source = source,
-                         .width_max = width_max,
-                         .height_max = height_max,
-                         .format = DP_MEDIA_WEBP,
+                         .outputs = {*wanted},
+                         .output_count = 1,
+                         .animation = DP_RENDER_KEEP_ANIMATION,
+                         .tenant = task->tenant,
                          .priority = DP_PRIORITY_NORMAL,
                          .done = task_done,
                          .user = task};
-    if (!dp_media_can_decode(DP_MEDIA_WEBP)) {
-        job.format = dp_media_can_decode(DP_MEDIA_PNG) ? DP_MEDIA_PNG : DP_MEDIA_JPEG;
+    if (!dp_media_can_encode(DP_MEDIA_WEBP)) {
+        job.outputs[0].format = dp_media_can_encode(DP_MEDIA_PNG) ? DP_MEDIA_PNG : DP_MEDIA_JPEG;
     }
     dp_status status = dp_render_submit(task->store->config.render, &job);
     if (status == DP_ERR_FORMAT) {
@@ -322,12 +326,15 @@ bool media_submit(media_store *store, media_upload *upload, dp_buf *source, uint
     id_write(&task->key, upload->result.id);
     task->store = store;
     task->begun_ns = os_clock_ns();
+    task->tenant = (uint64_t)(uintptr_t)upload->room;
     /* The usual repeat is found without the lock that uploads in flight share. */
     task_place place = find_finished(store, &task->key, &upload->result)
                            ? TASK_FINISHED
                            : find_place(store, task, upload);
     if (place == TASK_NEW) {
-        task_start(task, source, width_max, height_max);
+        const dp_render_output wanted = {
+            .width = width_max, .height = height_max, .format = DP_MEDIA_WEBP};
+        task_start(task, source, &wanted);
     } else {
         free(task);
     }

@@ -8,7 +8,7 @@
  *
  * The id is SHA-256 over the bytes and the wanted shape, so the same upload is rendered once, also
  * across restarts when there is a pmem tier.  An accepted upload is published even if its sender
- * has left.
+ * has left.  A picture that moves stays one that moves.
  */
 #ifndef DP_SERVER_MEDIA_H
 #define DP_SERVER_MEDIA_H
@@ -27,10 +27,11 @@ typedef struct media_store media_store;
 typedef struct media_upload media_upload;
 
 /* Kept with the picture, in pmem too: a change of layout needs another version. */
-#define MEDIA_META_VERSION 1u
+#define MEDIA_META_VERSION 2u
 typedef struct media_meta {
     uint32_t version;
     uint32_t width, height;
+    uint32_t frames; /* more than 1: it moves */
     dp_media_format format, source_format;
     char engine[24];
 } media_meta;
@@ -48,7 +49,7 @@ typedef struct media_result {
 struct media_upload {
     void *loop;    /* where the answer goes */
     void *wsi;     /* of the sender, NULL once he has left; the loop's alone */
-    dp_room *room; /* one reference */
+    dp_room *room; /* one reference; its share of the renderers is used */
     protocol_mode mode;
     media_result result;
     media_upload *next; /* in a waiting list, then in the loop's inbox */

@@ -104,7 +104,7 @@ size_t protocol_write_text_tail(const protocol_request *request, int64_t ts_ms, 
 typedef struct protocol_media {
     const char *id; /* 64 hexadecimal digits */
     const char *content_type;
-    uint32_t width, height;
+    uint32_t width, height, frames;
     const char *source; /* "svg", "jpeg", ... */
     const char *engine;
     const char *tier;

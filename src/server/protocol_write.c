@@ -187,6 +187,8 @@ size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, cha
     put_unsigned(&line, media->width);
     put_literal(&line, ",\"height\":");
     put_unsigned(&line, media->height);
+    put_literal(&line, ",\"frames\":");
+    put_unsigned(&line, media->frames);
     put_member(&line, ",\"source\":", media->source);
     put_member(&line, ",\"engine\":", media->engine);
     put_member(&line, ",\"tier\":", media->tier);

@@ -209,6 +209,71 @@ static void write_cache(metrics_text *text, dp_server *server)
     write_tier_row(text, &bytes);
 }
 
+static void write_seconds(metrics_text *text, const char *family, const char *type,
+                          const char *help, uint64_t ns)
+{
+    metrics_family(text, family, type, help);
+    metrics_printf(text, "danpool_%s %.9f\n", family, (double)ns * 1e-9);
+}
+
+static void write_render_queue(metrics_text *text, const dp_render_stats *stats)
+{
+    write_value(text, "render_queue_length", "gauge", "Render jobs that wait", stats->queue_length);
+    write_seconds(text, "render_queue_age_seconds", "gauge", "How long the oldest of them waits",
+                  stats->queue_age_ns);
+    write_value(text, "render_queue_rooms", "gauge", "Rooms that they are for", stats->tenants);
+    metrics_family(text, "render_rejected_total", "counter", "Jobs refused at the queue");
+    metrics_printf(text,
+                   "danpool_render_rejected_total{reason=\"queue\"} %llu\n"
+                   "danpool_render_rejected_total{reason=\"room\"} %llu\n",
+                   (unsigned long long)stats->rejected_busy,
+                   (unsigned long long)stats->rejected_share);
+}
+
+static void write_render_stages(metrics_text *text, const dp_render_stats *stats)
+{
+    metrics_family(text, "render_stage_jobs", "gauge", "Render jobs in each stage");
+    for (unsigned i = 0; i < DP_RENDER_STAGE_COUNT; i++) {
+        metrics_printf(text, "danpool_render_stage_jobs{stage=\"%s\"} %llu\n",
+                       dp_render_stage_name((dp_render_stage)i),
+                       (unsigned long long)stats->stage_jobs[i]);
+    }
+    metrics_family(text, "render_stage_seconds_total", "counter", "Time that jobs spent in each");
+    for (unsigned i = 0; i < DP_RENDER_STAGE_COUNT; i++) {
+        metrics_printf(text, "danpool_render_stage_seconds_total{stage=\"%s\"} %.9f\n",
+                       dp_render_stage_name((dp_render_stage)i), (double)stats->stage_ns[i] * 1e-9);
+    }
+}
+
+static void write_render(metrics_text *text, dp_server *server)
+{
+    dp_render_stats stats;
+    dp_render_stats_read(server->render, &stats);
+    write_render_queue(text, &stats);
+    write_render_stages(text, &stats);
+    metrics_family(text, "render_jobs_total", "counter", "Render jobs that ended");
+    metrics_printf(text,
+                   "danpool_render_jobs_total{result=\"ok\"} %llu\n"
+                   "danpool_render_jobs_total{result=\"late\"} %llu\n"
+                   "danpool_render_jobs_total{result=\"failed\"} %llu\n",
+                   (unsigned long long)stats.done_ok, (unsigned long long)stats.late,
+                   (unsigned long long)(stats.done_failed - stats.late));
+    write_value(text, "render_pictures_total", "counter", "Pictures made", stats.pictures);
+    write_seconds(text, "render_busy_seconds_total", "counter", "Time that render threads worked",
+                  stats.busy_ns);
+    metrics_family(text, "render_batches_total", "counter", "Batches that a device was given");
+    metrics_printf(text,
+                   "danpool_render_batches_total{result=\"ok\"} %llu\n"
+                   "danpool_render_batches_total{result=\"failed\"} %llu\n",
+                   (unsigned long long)stats.batches, (unsigned long long)stats.batches_failed);
+    write_value(text, "render_batch_items_total", "counter",
+                "Pictures that a device scaled or drew", stats.batch_items);
+    write_value(text, "render_spare_items_total", "counter",
+                "Pictures that the CPU made in a device's place", stats.spare_items);
+    write_value(text, "render_device_state", "gauge", "0 none, 1 ok, 2 failed, 3 tried again",
+                (uint64_t)stats.device);
+}
+
 dp_status status_metrics(dp_server *server, dp_buf **out)
 {
     dp_request request = {
@@ -224,10 +289,7 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
                    DP_VERSION_STRING, dp_render_backend_name(server->render));
     metrics_write(&text);
     write_value(&text, "rooms", "gauge", "Rooms that exist", room_table_count(server->rooms));
-    dp_render_stats render;
-    dp_render_stats_read(server->render, &render);
-    write_value(&text, "render_queue_length", "gauge", "Render jobs that wait",
-                render.queue_length);
+    write_render(&text, server);
     write_pool(&text, server);
     write_health(&text, server);
     write_tenants(&text, server);
