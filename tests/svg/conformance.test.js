@@ -17,8 +17,8 @@ import { sheet } from './sheet.js';
 
 /** What must hold, of all cases together: the shares that pass the near and the strict limits. */
 const GOAL = { near: 0.97, strict: 0.9, emoji: 0.99 };
-const SIDE = 100;
-const EMOJI_SIDES = [72, 160];
+const SIDE = Number(process.env.SVG_SIDE ?? 200);
+const EMOJI_SIDES = (process.env.SVG_EMOJI_SIDES ?? '72,160').split(',').map(Number);
 const EMOJI_SAMPLE = Number(process.env.SVG_EMOJI ?? 300);
 
 const artefacts = process.env.DP_ARTIFACTS ?? 'artifacts';
