@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See thumb_peer.h.
+ * See thumb_peer.h.  Without libvips every function says no, and the bench's rows have no peer.
+ * libvips decodes on a thread of its own even where one is asked for, so its time is that of one
+ * core and a part of the other.
  */
 #include "thumb_peer.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See thumb_source.h.
+ * See thumb_source.h.  Value noise of nine octaves, each with half the wavelength and 0.55 of the
+ * strength of the one before, and shapes over it; the same bytes on every machine whose sqrt and
+ * floor are those of IEEE 754.
  */
 #include "thumb_source.h"
 

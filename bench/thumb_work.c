@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See thumb_work.h.
+ * See thumb_work.h.  The stages are those of src/render/pipeline.c without its queue: what is
+ * measured is the work, and the peer has no queue either.
  */
 #include "thumb_work.h"
 

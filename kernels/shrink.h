@@ -42,4 +42,19 @@ size_t shrink_scratch_bytes(uint32_t width);
 void shrink_rgb(shrink *s, const uint8_t *row);
 void shrink_rgba(shrink *s, const uint8_t *row);
 
+/*
+ * A whole plane of bytes, each value of the target the plain mean of its block: for luma and
+ * chroma, whose squares mean nothing.  The target has no gaps; `scratch` is
+ * shrink_scratch_bytes(width).
+ */
+typedef struct shrink_plane_args {
+    const uint8_t *source;
+    size_t stride_bytes;
+    uint32_t width, height;
+    uint32_t factor_x, factor_y;
+    uint8_t *target;
+} shrink_plane_args;
+
+void shrink_plane(const shrink_plane_args *args, void *scratch);
+
 #endif

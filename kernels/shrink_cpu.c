@@ -121,3 +121,36 @@ void shrink_rgba(shrink *s, const uint8_t *row)
     add_covered(s->sums, row, s->width);
     row_was_added(s, 4);
 }
+
+static void add_row(uint16_t *DP_RESTRICT sums, const uint8_t *DP_RESTRICT row, size_t values)
+{
+    for (size_t i = 0; i < values; i++) {
+        sums[i] = (uint16_t)(sums[i] + row[i]);
+    }
+}
+
+/* SHRINK_FACTOR_MAX rows of 255 fit 16 bits. */
+void shrink_plane(const shrink_plane_args *args, void *scratch)
+{
+    const uint32_t width = shrink_side(args->width, args->factor_x);
+    uint16_t *sums = scratch;
+    uint8_t *out = args->target;
+
+    for (uint32_t top = 0; top < args->height; top += args->factor_y, out += width) {
+        const uint32_t below = args->height - top;
+        const uint32_t rows = below < args->factor_y ? below : args->factor_y;
+        memset(sums, 0, args->width * sizeof *sums);
+        for (uint32_t y = top; y < top + rows; y++) {
+            add_row(sums, args->source + y * args->stride_bytes, args->width);
+        }
+        for (uint32_t x = 0; x < width; x++) {
+            const uint32_t first = x * args->factor_x, left = args->width - first;
+            const uint32_t count = left < args->factor_x ? left : args->factor_x;
+            uint32_t total = 0;
+            for (uint32_t i = 0; i < count; i++) {
+                total += sums[first + i];
+            }
+            out[x] = (uint8_t)((total + count * rows / 2) / (count * rows));
+        }
+    }
+}

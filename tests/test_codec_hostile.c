@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media_more.h"
 #include "pool/os.h"
 #include "render_rig.h"
 
@@ -42,6 +43,8 @@ static made_media one_of_each(dp_media_format format)
         return media_webp(90, 70, &(webp_options){.alpha = true});
     case DP_MEDIA_GIF:
         return media_gif(90, 70, &(gif_options){.transparent = true});
+    case DP_MEDIA_AVIF:
+        return media_avif(90, 70, &(avif_options){.alpha = true, .turns = 1});
     default:
         return media_text(
             "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 90 70'>"
@@ -53,15 +56,62 @@ static made_media one_of_each(dp_media_format format)
     }
 }
 
+static made_media with_profile(dp_media_format format)
+{
+    size_t size_bytes;
+    uint8_t *profile =
+        format == DP_MEDIA_JPEG ? media_profile_inks(&size_bytes) : media_profile_rgb(&size_bytes);
+    made_media media = format == DP_MEDIA_JPEG
+                           ? media_jpeg(40, 30, &(jpeg_options){.cmyk = true, .adobe = true})
+                           : media_png(40, 30, &(png_options){.bit_depth = 8, .color_type = 2});
+    if (profile != NULL && media.bytes != NULL) {
+        media = format == DP_MEDIA_JPEG ? media_jpeg_add_icc(media, profile, size_bytes)
+                                        : media_png_add_icc(media, profile, size_bytes);
+    }
+    free(profile);
+    return media;
+}
+
+#define KINDS (DP_MEDIA_FORMAT_COUNT + 9)
+
+/* One of each format, and then what takes another way through a decoder. */
+static made_media kind(int i)
+{
+    if (i < DP_MEDIA_FORMAT_COUNT) {
+        return one_of_each((dp_media_format)i);
+    }
+    switch (i - DP_MEDIA_FORMAT_COUNT) {
+    case 0:
+        return media_gif_motion(2);
+    case 1:
+        return media_gif_motion(3);
+    case 2:
+        return media_webp_motion(90, 70, 4);
+    case 3:
+        return media_avif(48, 32, &(avif_options){.frames = 3});
+    case 4:
+        return media_png(90, 70,
+                         &(png_options){.bit_depth = 16, .color_type = 6, .interlaced = true});
+    case 5:
+        return media_png(90, 70, &(png_options){.bit_depth = 8, .color_type = 2});
+    case 6:
+        return media_jpeg(90, 70, &(jpeg_options){.progressive = true});
+    case 7:
+        return with_profile(DP_MEDIA_JPEG);
+    default:
+        return with_profile(DP_MEDIA_PNG);
+    }
+}
+
 static void every_raster_format_obeys_the_pixel_limit(void **state)
 {
     static const dp_media_format formats[] = {DP_MEDIA_JPEG, DP_MEDIA_PNG, DP_MEDIA_WEBP,
-                                              DP_MEDIA_GIF};
+                                              DP_MEDIA_GIF, DP_MEDIA_AVIF};
     render_rig *rig = *state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         made_media media = one_of_each(formats[i]);
         surface s;
-        if (!dp_media_can_decode(formats[i])) {
+        if (media.bytes == NULL || !dp_media_can_decode(formats[i])) {
             media_free(&media);
             continue;
         }
@@ -126,13 +176,17 @@ static void try_bytes(render_rig *rig, const uint8_t *bytes, size_t size_bytes)
     /* A block of exactly this size, so that a read beyond its end is seen. */
     made_media media = {malloc(size_bytes == 0 ? 1 : size_bytes), size_bytes};
     const uint32_t target[2] = {20, 16};
-    surface s;
+    decode_hints hints = {.width = target[0], .height = target[1]};
+    picture p;
     assert_non_null(media.bytes);
     memcpy(media.bytes, bytes, size_bytes);
     rig->task.deadline_ns = os_clock_ns() + UINT64_C(5000000000);
-    const dp_status status = rig_decode(rig, &media, target, &s);
+    hints.want_planes = random_number() % 2 == 0;
+    hints.frames_max = random_number() % 2 == 0 ? 1 : 8;
+    const dp_status status = rig_picture(rig, &media, &hints, &p);
     if (status == DP_OK) {
-        surface_drop(&s);
+        assert_int_equal(picture_check(&p, dp_buf_size(p.buf)), DP_OK);
+        picture_drop(&p);
     } else {
         assert_true(rig->task.message[0] != '\0');
     }
@@ -140,8 +194,8 @@ static void try_bytes(render_rig *rig, const uint8_t *bytes, size_t size_bytes)
 
 static void files_cut_short_never_crash(void **state)
 {
-    for (int f = DP_MEDIA_JPEG; f < DP_MEDIA_FORMAT_COUNT; f++) {
-        made_media media = one_of_each((dp_media_format)f);
+    for (int f = DP_MEDIA_JPEG; f < KINDS; f++) {
+        made_media media = kind(f);
         const size_t step = media.size_bytes / 150 + 1;
         for (size_t length = 0; length < media.size_bytes; length += step) {
             try_bytes(*state, media.bytes, length);
@@ -167,8 +221,8 @@ static void a_file_cut_short_is_an_error(void **state)
 static void files_with_turned_bits_never_crash(void **state)
 {
     print_message("seed %u\n", seed);
-    for (int f = DP_MEDIA_JPEG; f < DP_MEDIA_FORMAT_COUNT; f++) {
-        made_media media = one_of_each((dp_media_format)f);
+    for (int f = DP_MEDIA_JPEG; f < KINDS; f++) {
+        made_media media = kind(f);
         for (int i = 0; i < 200 && media.bytes != NULL; i++) {
             uint8_t *copy = malloc(media.size_bytes);
             assert_non_null(copy);
@@ -180,6 +234,30 @@ static void files_with_turned_bits_never_crash(void **state)
             free(copy);
         }
         media_free(&media);
+    }
+}
+
+/* The n-th allocation of our own fails, for every n until none is left to fail. */
+static void decoders_survive_every_failing_allocation(void **state)
+{
+    render_rig *rig = *state;
+    for (int f = DP_MEDIA_JPEG; f < KINDS; f++) {
+        bool fired = true;
+        for (uint64_t n = 1; fired; n++) {
+            const decode_hints hints = {.frames_max = 8};
+            made_media media = kind(f);
+            picture p;
+            os_malloc_fail_nth(n);
+            const dp_status status = rig_picture(rig, &media, &hints, &p);
+            fired = os_malloc_fail_nth(0) == 0;
+            if (status == DP_OK) {
+                picture_drop(&p);
+            } else {
+                assert_true(rig->task.message[0] != '\0');
+            }
+            assert_int_equal(rig_used_bytes(rig), 0);
+            assert_true(n < 1000);
+        }
     }
 }
 
@@ -211,6 +289,7 @@ int main(void)
         RIG_TEST(files_cut_short_never_crash),
         RIG_TEST(a_file_cut_short_is_an_error),
         RIG_TEST(files_with_turned_bits_never_crash),
+        RIG_TEST(decoders_survive_every_failing_allocation),
         RIG_TEST(damaged_exif_never_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

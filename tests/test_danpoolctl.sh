@@ -84,7 +84,7 @@ fi
 expect 2 'two file names' render "$scratch/a.svg" "${box[@]}"
 expect 2 'needs files, --width and --height' render "$scratch/a.svg" "$scratch/o" --width 9
 expect 2 'needs files, --sizes' thumb "$scratch/a.svg" -o "$scratch/o/"
-for sizes in 160 160x 0x9 9x4097 9x9, ,9x9 9x9x9 -9x9 1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1; do
+for sizes in 160 160x 0x9 9x4097 '9x9,' ',9x9' 9x9x9 -9x9 1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1; do
   expect 2 '(is no list like|more than 7)' thumb "$scratch/a.svg" -o "$scratch/o/" "--sizes=$sizes"
 done
 expect 2 'none of contain, cover, exact' thumb "$scratch/a.svg" -o x --sizes 9x9 --fit fill

@@ -105,7 +105,11 @@ export class Figures {
     this.#put(
       'render',
       metrics.samples('danpool_build_info')[0]?.labels.backend ?? '–',
-      t('fig_render_sub', { a: uploads('rendered'), b: uploads('cached') }),
+      t('fig_render_sub', {
+        a: uploads('rendered'),
+        b: uploads('cached'),
+        c: compact(metrics.sum('danpool_render_queue_length')),
+      }),
     );
   }
 

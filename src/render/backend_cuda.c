@@ -1,127 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CUDA backend: pixels go to pool surfaces that the device sees (hbm first, by the routing
- * table), the kernels run on the calling worker's stream, the small result comes back.
+ * The CUDA backend: a batch is cut into chunks (cuda_chunk.h) that take turns on LANES streams, so
+ * that while one chunk's kernel runs, the next one's pictures are packed and copied, and those of
+ * the one before come back.
  *
  * The pool retains the primary context by the driver API, the kernels' runtime uses the same one,
- * so addresses of the one are good for the other.  Copies by dp_buf_write() and dp_buf_read() are
- * synchronous and counted; cuda_launch_finish() waits, so nothing outlives a call.  Thread safe:
- * all state is in the call's own buffers.
+ * so addresses of the one are good for the other.  One thread at a time.
  */
-#include "render/backend.h"
+#include "render/backend_cuda.h"
 
 #include <stdio.h>
 
 #include "dp_features.h"
+#include "pool/nvtx_mark.h"
+#include "pool/os.h"
 
-#if DP_HAVE_CUDA
+#define LANES 3u
 
-#include "kernels/cuda_launch.h"
-
-enum { PART_SOURCE, PART_TARGET, PART_SCRATCH, PART_AXES, PART_COUNT };
-
-static dp_status take_parts(render_task *task, const size_t sizes[PART_COUNT],
-                            dp_buf *parts[PART_COUNT])
-{
-    dp_status status = DP_OK;
-    for (int i = 0; i < PART_COUNT && status == DP_OK; i++) {
-        const dp_request request = {.size_bytes = sizes[i],
-                                    .kind = DP_KIND_SURFACE,
-                                    .priority = DP_PRIORITY_NORMAL,
-                                    .need = DP_NEED_DEVICE};
-        status = task_get(task, &request, &parts[i]);
-    }
-    return status;
-}
-
-static dp_status run_kernels(render_task *task, const backend_axes *axes,
-                             dp_buf *const parts[PART_COUNT])
-{
-    const uint64_t axes_at = dp_buf_device_address(parts[PART_AXES]);
-    const resize_cuda_args args = {.x = &axes->x,
-                                   .y = &axes->y,
-                                   .x_memory = axes_at,
-                                   .y_memory = axes_at + axes->y_offset_bytes,
-                                   .source = dp_buf_device_address(parts[PART_SOURCE]),
-                                   .target = dp_buf_device_address(parts[PART_TARGET]),
-                                   .scratch = dp_buf_device_address(parts[PART_SCRATCH])};
-    const char *failure = resize_cuda(&args);
-    return failure == NULL ? DP_OK : task_fail(task, DP_ERR_DEVICE, "cuda: %s", failure);
-}
-
-static dp_status run(render_task *task, const backend_axes *axes, const surface *source,
-                     const surface *target, dp_buf *parts[PART_COUNT])
-{
-    const size_t sizes[PART_COUNT] = {surface_bytes(source), surface_bytes(target),
-                                      resize_cuda_scratch_bytes(&axes->x, &axes->y),
-                                      dp_buf_size(axes->memory)};
-    dp_status status = take_parts(task, sizes, parts);
-    if (status == DP_OK) {
-        status = dp_buf_write(parts[PART_SOURCE], 0, source->pixels, sizes[PART_SOURCE]);
-    }
-    if (status == DP_OK) {
-        status = dp_buf_write(parts[PART_AXES], 0, dp_buf_data(axes->memory), sizes[PART_AXES]);
-    }
-    if (status == DP_OK) {
-        status = run_kernels(task, axes, parts);
-    }
-    if (status == DP_OK) {
-        status = dp_buf_read(parts[PART_TARGET], 0, target->pixels, sizes[PART_TARGET]);
-    }
-    return status;
-}
-
-static dp_status resize(backend *b, render_task *task, const surface *source, const surface *target,
-                        dp_tier_id *tier)
-{
-    backend_axes axes = {0};
-    dp_buf *parts[PART_COUNT] = {NULL};
-    (void)b;
-
-    dp_status status = backend_axes_make(task, source, target, &axes);
-    if (status != DP_OK) {
-        return status;
-    }
-    status = run(task, &axes, source, target, parts);
-    if (status == DP_OK) {
-        *tier = dp_buf_tier(parts[PART_SOURCE]);
-    } else {
-        task_fail(task, status, "the device cannot scale the picture: %s",
-                  dp_status_message(status));
-    }
-    for (int i = 0; i < PART_COUNT; i++) {
-        dp_put(parts[i]);
-    }
-    backend_axes_drop(&axes);
-    return status;
-}
+typedef struct cuda_backend {
+    backend base;
+    const cuda_calls *calls;
+    unsigned stream_count;
+    cuda_chunk lanes[LANES];
+} cuda_backend;
 
 static void close_cuda(backend *b)
 {
-    (void)b;
+    cuda_backend *cuda = (cuda_backend *)(void *)b;
+    while (cuda->stream_count > 0) {
+        cuda->calls->stream_close(cuda->lanes[--cuda->stream_count].stream);
+    }
+    os_free(cuda);
 }
 
-static const backend_ops cuda_ops = {.name = "cuda", .resize = resize, .close = close_cuda};
-
-dp_status backend_cuda_open(dp_pool *pool, char detail[BACKEND_DETAIL_BYTES], backend **out)
+static dp_status run(backend *b, backend_item *const items[], size_t count,
+                     char detail[BACKEND_DETAIL_BYTES])
 {
-    static backend cuda = {.ops = &cuda_ops};
-    dp_tier_info info;
+    cuda_backend *cuda = (cuda_backend *)(void *)b;
+    const char *words = NULL;
+    unsigned lane = 0;
 
-    const char *failure = cuda_launch_probe();
+    nvtx_push(NVTX_RESIZE, NVTX_CATEGORY_RENDER, count);
+    for (size_t at = 0; at < count && words == NULL; lane = (lane + 1) % LANES) {
+        const size_t span = cuda_chunk_span(items + at, count - at);
+        words = cuda_chunk_finish(&cuda->lanes[lane]);
+        if (words == NULL) {
+            words = cuda_chunk_begin(&cuda->lanes[lane], items + at, span);
+            at += span;
+        }
+    }
+    /* Also after a failure: what is under way must not outlive the items. */
+    for (unsigned i = 0; i < LANES; i++) {
+        const char *said = cuda_chunk_finish(&cuda->lanes[i]);
+        words = words == NULL ? said : words;
+    }
+    nvtx_pop();
+    if (words != NULL) {
+        snprintf(detail, BACKEND_DETAIL_BYTES, "cuda: %.80s", words);
+        return DP_ERR_DEVICE;
+    }
+    return DP_OK;
+}
+
+static const backend_ops cuda_ops = {.name = "cuda", .run = run, .close = close_cuda};
+
+static dp_status open_streams(cuda_backend *cuda, dp_pool *pool, char detail[BACKEND_DETAIL_BYTES])
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        cuda_chunk *lane = &cuda->lanes[i];
+        const char *words = cuda->calls->stream_open(&lane->stream);
+        if (words != NULL) {
+            snprintf(detail, BACKEND_DETAIL_BYTES, "cuda: %.80s", words);
+            return DP_ERR_UNSUPPORTED;
+        }
+        lane->pool = pool;
+        lane->calls = cuda->calls;
+        cuda->stream_count++;
+    }
+    return DP_OK;
+}
+
+dp_status backend_cuda_open_over(dp_pool *pool, const cuda_calls *calls,
+                                 char detail[BACKEND_DETAIL_BYTES], backend **out)
+{
+    dp_tier_info info;
+    const char *failure = calls->probe();
     if (failure != NULL) {
         snprintf(detail, BACKEND_DETAIL_BYTES, "cuda: %.80s", failure);
         return DP_ERR_UNSUPPORTED;
     }
     dp_status status = dp_pool_tier_info(pool, DP_TIER_HBM, &info);
-    if (status == DP_OK && info.state != DP_OK) {
-        snprintf(detail, BACKEND_DETAIL_BYTES, "tier hbm: %.80s", info.detail);
+    if (status != DP_OK || info.state != DP_OK) {
+        snprintf(detail, BACKEND_DETAIL_BYTES, "tier hbm: %.80s",
+                 status == DP_OK ? info.detail : dp_status_message(status));
         return DP_ERR_UNSUPPORTED;
     }
-    if (status == DP_OK) {
-        *out = &cuda;
+    cuda_backend *cuda = os_calloc(1, sizeof *cuda);
+    if (cuda == NULL) {
+        snprintf(detail, BACKEND_DETAIL_BYTES, "no memory");
+        return DP_ERR_NOMEM;
     }
-    return status;
+    cuda->base.ops = &cuda_ops;
+    cuda->calls = calls;
+    status = open_streams(cuda, pool, detail);
+    if (status != DP_OK) {
+        close_cuda(&cuda->base);
+        return status;
+    }
+    *out = &cuda->base;
+    return DP_OK;
+}
+
+#if DP_HAVE_CUDA
+
+#include "kernels/cuda_launch.h"
+#include "kernels/cuda_stream.h"
+
+dp_status backend_cuda_open(dp_pool *pool, char detail[BACKEND_DETAIL_BYTES], backend **out)
+{
+    static const cuda_calls calls = {.probe = cuda_launch_probe,
+                                     .stream_open = cuda_stream_open,
+                                     .stream_close = cuda_stream_close,
+                                     .copy_in = cuda_stream_copy_in,
+                                     .copy_out = cuda_stream_copy_out,
+                                     .resize = resize_batch_cuda,
+                                     .finish = cuda_stream_finish};
+    return backend_cuda_open_over(pool, &calls, detail, out);
 }
 
 #else

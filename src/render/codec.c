@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "dp_features.h"
+
 #include "pool/os.h"
 #include "render/icc.h"
 
@@ -99,7 +101,7 @@ dp_status codec_encode(render_task *task, dp_media_format format, const picture 
 
 bool codec_can_move(dp_media_format format)
 {
-    return format == DP_MEDIA_WEBP && codec_webp.encode != NULL;
+    return format == DP_MEDIA_WEBP && codec_webp.encode != NULL && DP_HAVE_WEBPMUX;
 }
 
 #define DURATION_MS_DEFAULT 100u

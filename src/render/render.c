@@ -22,8 +22,8 @@
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
 #include "render/batcher.h"
-#include "render/codec.h"
 #include "render/isolation.h"
+#include "render/job_check.h"
 #include "render/pipeline.h"
 #include "render/queue.h"
 #include "render/render_internal.h"
@@ -41,9 +41,10 @@
 #define ANIMATION_BYTES_MAX ((size_t)128 << 20)
 /* Decoded jobs that may wait for a device beside those in the workers' hands: each holds its
  * pictures. */
-#define FLIGHTS_WAITING_MAX 256u
-#define NS_PER_MS           UINT64_C(1000000)
-#define NS_PER_US           UINT64_C(1000)
+#define FLIGHTS_WAITING_MAX  256u
+#define DEVICE_BYTES_DEFAULT ((size_t)512 << 20)
+#define NS_PER_MS            UINT64_C(1000000)
+#define NS_PER_US            UINT64_C(1000)
 
 typedef struct flight {
     dp_render *render;
@@ -51,6 +52,7 @@ typedef struct flight {
     queue_job job;
     pipeline run;
     batch_group group;
+    size_t device_bytes; /* while the device has it */
     dp_render_stage stage;
     uint64_t stage_ns; /* when it began */
 } flight;
@@ -67,8 +69,9 @@ struct dp_render {
     dp_render_config config; /* defaults filled in */
     backend *device;         /* NULL = the CPU alone */
     backend *cpu;
-    render_batcher *batcher; /* with a device */
-    isolation isolation;     /* who decodes */
+    render_batcher *batcher;    /* with a device */
+    atomic_size_t device_bytes; /* of all flights that it has */
+    isolation isolation;        /* who decodes */
     char isolation_detail[SANDBOX_DETAIL_BYTES];
     render_queue *queue;
     flight *flights; /* by slot */
@@ -139,10 +142,16 @@ static void group_done(batch_group *group)
     render_queue_resume(f->render->queue, f->slot);
 }
 
+static void leave_room(flight *f)
+{
+    atomic_fetch_sub_explicit(&f->render->device_bytes, f->device_bytes, memory_order_relaxed);
+}
+
 /* The device is done with the items, or has failed at some. */
 static void resume(flight *f)
 {
     unsigned spare_items;
+    leave_room(f);
     f->run.result.batch_ns = f->group.wait_ns;
     f->run.result.resize_ns = f->group.run_ns;
     stage_end(f);
@@ -160,23 +169,47 @@ static void resume(flight *f)
     }
 }
 
-/* True when the items are with the device; the flight is then no longer this worker's. */
-static bool give_to_device(flight *f)
+typedef enum giving { GIVEN, NOT_WANTED, DEVICE_FAILED } giving;
+
+/* Decoded pictures that wait for a device are memory: beyond the bound the worker keeps them. */
+static bool has_room(flight *f)
 {
-    if (f->render->batcher == NULL) {
-        return false;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < f->run.item_count; i++) {
+        bytes += dp_buf_size(f->run.items[i].target->buf);
+        if (i == 0 || f->run.items[i].source != f->run.items[i - 1].source) {
+            bytes += dp_buf_size(f->run.items[i].source->buf);
+        }
+    }
+    f->device_bytes = bytes;
+    const size_t before =
+        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    /* One that is larger than all the room is let in alone. */
+    if (before == 0 || before + bytes <= f->render->config.device_bytes_max) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+/* When the items are given to the device, the flight is no longer this worker's. */
+static giving give_to_device(flight *f)
+{
+    if (f->render->batcher == NULL || !has_room(f)) {
+        return NOT_WANTED;
     }
     f->group = (batch_group){
         .items = f->run.items, .item_count = f->run.item_count, .done = group_done, .user = f};
     stage_begin(f, DP_RENDER_STAGE_BATCH);
     if (render_batcher_submit(f->render->batcher, &f->group)) {
-        return true;
+        return GIVEN;
     }
     stage_end(f);
-    return false;
+    leave_room(f);
+    return DEVICE_FAILED;
 }
 
-static dp_status run_here(flight *f)
+static dp_status run_here(flight *f, bool in_place_of_device)
 {
     char detail[BACKEND_DETAIL_BYTES] = "";
     dp_render *render = f->render;
@@ -189,7 +222,6 @@ static dp_status run_here(flight *f)
     stage_begin(f, DP_RENDER_STAGE_RESIZE);
     dp_status status = render->cpu->ops->run(render->cpu, items, f->run.item_count, detail);
     if (status == DP_OK) {
-        const bool in_place_of_device = render->device != NULL;
         status = pipeline_settle(
             &f->run, in_place_of_device ? PIPELINE_ENGINE_SPARE : render->cpu->ops->name, NULL,
             &spare_items);
@@ -224,10 +256,11 @@ static void begin(flight *f)
     dp_status status = pipeline_decode(&f->run);
     stage_end(f);
     if (status == DP_OK && f->run.item_count > 0) {
-        if (give_to_device(f)) {
+        const giving given = give_to_device(f);
+        if (given == GIVEN) {
             return;
         }
-        status = run_here(f);
+        status = run_here(f, given == DEVICE_FAILED);
     }
     if (status == DP_OK) {
         encode(f);
@@ -284,6 +317,8 @@ static void fill_defaults(dp_render_config *config)
     config->batch_delay_us = or_default(config->batch_delay_us, DELAY_US_DEFAULT, UINT32_MAX);
     config->retry_ms = or_default(config->retry_ms, RETRY_MS_DEFAULT, UINT32_MAX);
     config->time_ms_max = or_default(config->time_ms_max, TIME_MS_DEFAULT, UINT32_MAX);
+    config->device_bytes_max =
+        config->device_bytes_max == 0 ? DEVICE_BYTES_DEFAULT : config->device_bytes_max;
     config->input_bytes_max =
         config->input_bytes_max == 0 ? BYTES_MAX_DEFAULT : config->input_bytes_max;
     config->input_pixels_max =
@@ -423,51 +458,6 @@ void dp_render_destroy(dp_render *render)
 
 /* ---- at the door ---- */
 
-bool dp_media_can_encode(dp_media_format format)
-{
-    const codec *encoder = codec_find(format);
-    return encoder != NULL && encoder->encode != NULL;
-}
-
-static dp_status check_outputs(const dp_render_job *job)
-{
-    if (job->output_count == 0 || job->output_count > DP_RENDER_OUTPUTS_MAX) {
-        return DP_ERR_INVALID;
-    }
-    for (unsigned i = 0; i < job->output_count; i++) {
-        const dp_render_output *output = &job->outputs[i];
-        if (output->width == 0 || output->height == 0 || output->width > RENDER_TARGET_SIDE_MAX ||
-            output->height > RENDER_TARGET_SIDE_MAX ||
-            (unsigned)output->fit >= DP_RENDER_FIT_COUNT) {
-            return DP_ERR_INVALID;
-        }
-        if (!dp_media_can_encode(output->format == DP_MEDIA_UNKNOWN ? DP_MEDIA_WEBP
-                                                                    : output->format)) {
-            return DP_ERR_UNSUPPORTED;
-        }
-    }
-    return DP_OK;
-}
-
-static dp_status check_job(const dp_render *render, const dp_render_job *job)
-{
-    DP_ASSERT(job->source != NULL && job->done != NULL);
-    const void *bytes = dp_buf_data(job->source);
-    const size_t size_bytes = dp_buf_size(job->source);
-
-    if (bytes == NULL || (unsigned)job->priority >= DP_PRIORITY_COUNT) {
-        return DP_ERR_INVALID;
-    }
-    if (size_bytes > render->config.input_bytes_max) {
-        return DP_ERR_TOO_LARGE;
-    }
-    const dp_media_format source = dp_media_sniff(bytes, size_bytes);
-    if (source == DP_MEDIA_UNKNOWN) {
-        return DP_ERR_FORMAT;
-    }
-    return dp_media_can_decode(source) ? check_outputs(job) : DP_ERR_UNSUPPORTED;
-}
-
 static uint64_t deadline_of(const dp_render *render, const dp_render_job *job, uint64_t now_ns)
 {
     const unsigned most_ms = render->config.time_ms_max;
@@ -477,7 +467,7 @@ static uint64_t deadline_of(const dp_render *render, const dp_render_job *job, u
 
 dp_status dp_render_submit(dp_render *render, const dp_render_job *job)
 {
-    dp_status status = check_job(render, job);
+    dp_status status = render_job_check(&render->config, job);
     if (status != DP_OK) {
         return status;
     }

@@ -66,12 +66,14 @@ typedef enum dp_render_isolation {
 } dp_render_isolation;
 
 typedef struct dp_render_config {
-    unsigned workers;             /* threads, 0 = one per core, at most 64 */
-    unsigned queue_max;           /* jobs waiting, 0 = 256 */
-    unsigned tenant_jobs_max;     /* of them by one tenant, 0 = queue_max */
-    unsigned batch_max;           /* items in one batch for a device, 0 = 256, at most 4,096 */
-    unsigned batch_delay_us;      /* an item waits for others at most, 0 = 2,000 */
-    unsigned retry_ms;            /* a device that failed is tried again after, 0 = 60,000 */
+    unsigned workers;         /* threads, 0 = one per core, at most 64 */
+    unsigned queue_max;       /* jobs waiting, 0 = 256 */
+    unsigned tenant_jobs_max; /* of them by one tenant, 0 = queue_max */
+    unsigned batch_max;       /* items in one batch for a device, 0 = 256, at most 4,096 */
+    unsigned batch_delay_us;  /* an item waits for others at most, 0 = 2,000 */
+    unsigned retry_ms;        /* a device that failed is tried again after, 0 = 60,000 */
+    size_t
+        device_bytes_max; /* of decoded pictures with a device; 0 = 512 MiB, then the CPU helps */
     dp_backend_choice backend;    /* (optional) auto: cuda where it works, else cpu */
     size_t input_bytes_max;       /* 0 = 8 MiB */
     uint64_t input_pixels_max;    /* of the source picture, 0 = 40 million */

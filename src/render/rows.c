@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See rows.h.
+ * See rows.h.  Where nothing is made smaller, rows are written where they stay, and no memory is
+ * taken; else there is one row to decode into and one row of sums behind it.
  */
 #include "render/rows.h"
 

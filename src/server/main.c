@@ -305,6 +305,7 @@ static dp_status open_render(dp_server *server)
         .tenant_jobs_max = (unsigned)settings->render_room_jobs_max,
         .batch_max = (unsigned)settings->render_batch_max,
         .batch_delay_us = (unsigned)settings->render_batch_delay_us,
+        .device_bytes_max = (size_t)settings->render_device_mib_max << 20,
         .retry_ms = (unsigned)settings->render_device_retry_s * 1000u,
         .listener = log_device,
         .backend = strcmp(settings->render_backend, "cpu") == 0    ? DP_BACKEND_CPU

@@ -102,6 +102,21 @@ describe('media', () => {
     assert.ok([200, 304].includes(known.status));
   });
 
+  test('a_picture_that_moves_goes_on_moving', async () => {
+    const viewer = await Viewer.join(daemon, 'moving');
+    const answer = await (await daemon.upload('moving', gif(60, 40, 4))).json();
+    const { media } = await viewer.message(answer.seq);
+    if (answer.type === 'image/webp') {
+      assert.deepEqual([answer.frames, media.frames], [4, 4]);
+      const bytes = Buffer.from(await (await daemon.fetch(answer.url)).arrayBuffer());
+      assert.equal(bytes.toString('latin1', 12, 16), 'VP8X');
+      assert.equal(bytes.toString('latin1').split('ANMF').length - 1, 4);
+    }
+    const still = await (await daemon.upload('moving', gif(60, 40))).json();
+    assert.equal(still.frames, 1);
+    await viewer.leave();
+  });
+
   test('the_same_bytes_are_rendered_once', async () => {
     const file = png(300, 200, (x, y) => [x & 255, y & 255, 77, 255]);
     const before = await daemon.metrics();
@@ -301,6 +316,39 @@ test('a_full_cache_drops_the_oldest_and_stays_within_its_budget', async (t) => {
   assert.ok(dropped > 0);
   assert.equal((await daemon.fetch(urls.at(-1))).status, 200);
   assert.equal((await daemon.fetch(urls[0])).status, 404);
+});
+
+/* A photo that takes a worker a while, and no two of them alike. */
+const photos = (count) =>
+  Array.from({ length: count }, (_, i) => png(1400, 1000, (x, y) => [x & 255, y & 255, i, 255]));
+
+test('a_room_that_floods_the_renderers_does_not_starve_another', async (t) => {
+  const daemon = await daemonFor(t, {
+    'render.workers': 1,
+    'render.queue_max': 64,
+    'render.room_jobs_max': 3,
+    'render.time_ms_max': 60000,
+  });
+  const flood = photos(12).map((file) => daemon.upload('loud', file).then((r) => r.status));
+  await until(
+    async () => (await daemon.metrics()).sum('danpool_render_queue_length') > 0,
+    'pictures to wait',
+  );
+  const quiet = await daemon.upload('quiet', SVG_DISC);
+  assert.equal(quiet.status, 201);
+  const statuses = await Promise.all(flood);
+  const busy = statuses.filter((status) => status === 503).length;
+  assert.equal(statuses.filter((status) => status === 201).length + busy, 12);
+  assert.ok(busy > 0, 'the loud room is told busy');
+  const metrics = await daemon.metrics();
+  assert.equal(metrics.sum('danpool_render_rejected_total', { reason: 'room' }), busy);
+  assert.equal(metrics.sum('danpool_render_rejected_total', { reason: 'queue' }), 0);
+  assert.equal(metrics.sum('danpool_render_jobs_total', { result: 'ok' }), 13 - busy);
+  assert.equal(metrics.sum('danpool_render_pictures_total'), 13 - busy);
+  assert.equal(metrics.sum('danpool_render_queue_age_seconds'), 0);
+  assert.equal(metrics.sum('danpool_render_stage_jobs'), 0);
+  assert.ok(metrics.sum('danpool_render_stage_seconds_total', { stage: 'decode' }) > 0);
+  assert.ok(metrics.sum('danpool_render_stage_seconds_total', { stage: 'queue' }) > 0);
 });
 
 test('an_upload_over_the_limit_is_413', async (t) => {

@@ -50,15 +50,20 @@ function gradient(width, height) {
   return (x, y) => [(255 * x) / width, (255 * y) / height, 150, 255];
 }
 
-/** A one-colour GIF: LZW that clears its table so often that codes stay at 8 bits. */
-export function gif(width, height) {
+/**
+ * A GIF, each frame of one colour: LZW that clears its table so often that codes stay at 8 bits.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} [frames]
+ */
+export function gif(width, height, frames = 1) {
   const head = Buffer.alloc(13);
   head.write('GIF89a', 'latin1');
   head.writeUInt16LE(width, 6);
   head.writeUInt16LE(height, 8);
   head[10] = 0xf6;
-  const palette = Buffer.alloc(128 * 3, 0x80);
-  const frame = Buffer.from([
+  const palette = Buffer.from(Array.from({ length: 128 * 3 }, (_, i) => (0x80 + 16 * i) & 255));
+  const place = Buffer.from([
     0x2c,
     0,
     0,
@@ -70,20 +75,24 @@ export function gif(width, height) {
     height >> 8,
     0,
   ]);
-  const codes = [];
-  for (let i = 0; i < width * height; i++) {
-    if (i % 120 === 0) {
-      codes.push(128);
+  const parts = [head, palette];
+  for (let frame = 0; frame < frames; frame++) {
+    const codes = [];
+    for (let i = 0; i < width * height; i++) {
+      if (i % 120 === 0) {
+        codes.push(128);
+      }
+      codes.push(7 + frame);
     }
-    codes.push(7);
+    codes.push(129);
+    const blocks = [];
+    for (let i = 0; i < codes.length; i += 255) {
+      const part = codes.slice(i, i + 255);
+      blocks.push(part.length, ...part);
+    }
+    parts.push(place, Buffer.from([7, ...blocks, 0]));
   }
-  codes.push(129);
-  const blocks = [];
-  for (let i = 0; i < codes.length; i += 255) {
-    const part = codes.slice(i, i + 255);
-    blocks.push(part.length, ...part);
-  }
-  return Buffer.concat([head, palette, frame, Buffer.from([7, ...blocks, 0, 0x3b])]);
+  return Buffer.concat([...parts, Buffer.from([0x3b])]);
 }
 
 /** 48 x 32, a gradient. */

@@ -84,7 +84,11 @@ template <typename T> inline T __ldg(const T *address)
 }
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaMemcpyKind {
+    cudaMemcpyHostToDevice = 1,
+    cudaMemcpyDeviceToHost = 2,
+    cudaMemcpyDefault = 4
+};
 typedef struct cuda_host_stream *cudaStream_t;
 #define cudaStreamPerThread   (static_cast<cudaStream_t>(nullptr))
 #define cudaStreamNonBlocking 1u
