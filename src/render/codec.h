@@ -74,6 +74,12 @@ struct codec {
 
 extern const codec codec_jpeg, codec_png, codec_webp, codec_gif, codec_avif, codec_svg;
 
+/*
+ * From here on the fonts that a drawing's text used stay open, for a process that will not be able
+ * to open them again.  Before the first drawing.
+ */
+void codec_svg_keep_fonts(void);
+
 /* The table's row for a format; NULL for DP_MEDIA_UNKNOWN and beyond. */
 const codec *codec_find(dp_media_format format);
 

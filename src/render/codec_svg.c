@@ -151,6 +151,13 @@ static dp_status decode_svg(decoder *base, const decode_hints *hints, picture *o
     return DP_OK;
 }
 
+static bool fonts_are_kept;
+
+void codec_svg_keep_fonts(void)
+{
+    fonts_are_kept = true;
+}
+
 /*
  * Pango keeps 20 KB for every font name that a thread ever asked for, and strangers invent names:
  * the thread's font map goes with the picture that used it.  The next text makes a new one.
@@ -158,7 +165,9 @@ static dp_status decode_svg(decoder *base, const decode_hints *hints, picture *o
 static void forget_fonts(void)
 {
 #if DP_HAVE_PANGOCAIRO
-    pango_cairo_font_map_set_default(NULL);
+    if (!fonts_are_kept) {
+        pango_cairo_font_map_set_default(NULL);
+    }
 #endif
 }
 
@@ -179,6 +188,10 @@ const codec codec_svg = {.format = DP_MEDIA_SVG,
                          .close = close_svg};
 
 #else
+
+void codec_svg_keep_fonts(void)
+{
+}
 
 const codec codec_svg = {.format = DP_MEDIA_SVG};
 

@@ -21,7 +21,7 @@ static dp_status take(render_task *task, size_t size_bytes, picture *p)
                                 .kind = DP_KIND_SURFACE,
                                 .priority = DP_PRIORITY_NORMAL,
                                 .need = DP_NEED_HOST};
-    const dp_status status = task_get(task, &request, &p->buf);
+    const dp_status status = task_get_picture(task, &request, &p->buf);
     if (status != DP_OK) {
         return task_fail(task, status, "no memory for a picture of %u x %u pixels", p->width,
                          p->height);

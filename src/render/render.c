@@ -22,6 +22,8 @@
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
 #include "render/batcher.h"
+#include "render/codec.h"
+#include "render/isolation.h"
 #include "render/job_check.h"
 #include "render/pipeline.h"
 #include "render/queue.h"
@@ -70,6 +72,8 @@ struct dp_render {
     backend *cpu;
     render_batcher *batcher;    /* with a device */
     atomic_size_t device_bytes; /* of all flights that it has */
+    isolation isolation;        /* who decodes */
+    char isolation_detail[SANDBOX_DETAIL_BYTES];
     render_queue *queue;
     flight *flights; /* by slot */
     pthread_t threads[WORKERS_MAX];
@@ -235,9 +239,10 @@ static void begin(flight *f)
     const uint64_t now = os_clock_ns();
     f->run = (pipeline){.task = {.pool = render->pool,
                                  .deadline_ns = f->job.deadline_ns,
-                                 .input_pixels_max = render->config.input_pixels_max},
+                                 .input_pixels_max = render->config.input_pixels_max,
+                                 .tenant = f->job.job.tenant},
                         .job = &f->job.job,
-                        .reader = &decode_in_thread,
+                        .reader = render->isolation.reader,
                         .animation_bytes_max = ANIMATION_BYTES_MAX,
                         .result = {.queued_ns = now - f->job.submitted_ns}};
     count(&render->counted.stage_ns[DP_RENDER_STAGE_QUEUE], f->run.result.queued_ns);
@@ -396,6 +401,10 @@ dp_status render_create_over(dp_pool *pool, const dp_render_config *config, back
         status = open_batcher(render);
     }
     if (status == DP_OK) {
+        status =
+            isolation_open(&render->isolation, pool, &render->config, render->isolation_detail);
+    }
+    if (status == DP_OK) {
         status = start_workers(render);
     }
     if (status != DP_OK) {
@@ -437,6 +446,7 @@ void dp_render_destroy(dp_render *render)
     dp_render_stop(render);
     render_batcher_destroy(render->batcher);
     render_queue_destroy(render->queue);
+    isolation_close(&render->isolation);
     os_free(render->flights);
     if (render->device != NULL) {
         render->device->ops->close(render->device);
@@ -518,4 +528,14 @@ void dp_render_stats_read(const dp_render *render, dp_render_stats *out)
         out->stage_ns[i] = counted(&c->stage_ns[i]);
     }
     out->stage_jobs[DP_RENDER_STAGE_QUEUE] = queue.length;
+}
+
+void dp_render_decoders_read(const dp_render *render, dp_render_decoders *out)
+{
+    isolation_read(&render->isolation, out);
+}
+
+const char *dp_render_isolation_detail(const dp_render *render)
+{
+    return render->isolation_detail;
 }

@@ -58,6 +58,13 @@ const char *dp_render_device_name(dp_render_device state);
 typedef void dp_render_listener(void *user, dp_render_device from, dp_render_device to,
                                 const char *words);
 
+/* Where untrusted bytes are decoded. */
+typedef enum dp_render_isolation {
+    DP_ISOLATION_THREAD,  /* in the worker threads: for bytes that are trusted, and for tests */
+    DP_ISOLATION_AUTO,    /* as well as this machine can */
+    DP_ISOLATION_PROCESS, /* in processes with a system call filter, or not at all */
+} dp_render_isolation;
+
 typedef struct dp_render_config {
     unsigned workers;         /* threads, 0 = one per core, at most 64 */
     unsigned queue_max;       /* jobs waiting, 0 = 256 */
@@ -73,6 +80,9 @@ typedef struct dp_render_config {
     unsigned time_ms_max;         /* from submit to done, 0 = 5,000 */
     dp_render_listener *listener; /* (optional) */
     void *listener_user;
+    dp_render_isolation isolation; /* (optional) THREAD */
+    const char *decoder_program;   /* (optional) danpool-decoder, NULL or "" = it is looked for */
+    size_t decoder_memory_bytes;   /* (optional) private memory of a process, 0 = 1 GiB */
 } dp_render_config;
 
 /* How a picture is brought into width x height. */
@@ -171,7 +181,25 @@ typedef struct dp_render_stats {
     uint64_t busy_ns; /* of all workers */
 } dp_render_stats;
 
-/* Starts the workers.  DP_ERR_UNSUPPORTED: backend cuda asked for and not there. */
+#define DP_DECODER_DEATH_CAUSES 5u
+
+typedef struct dp_render_decoders {
+    const char *isolation;           /* in force: "thread", "process", "process+seccomp".  Static */
+    unsigned workers, workers_ready; /* processes that are to be, and that are there */
+    uint64_t jobs;                   /* begun in processes */
+    uint64_t started;                /* processes, since the beginning; so are the rest but one */
+    uint64_t deaths[DP_DECODER_DEATH_CAUSES]; /* by cause: see dp_render_death_name() */
+    uint64_t refused;         /* jobs turned away for what their source or tenant did */
+    unsigned sources_blocked; /* now */
+} dp_render_decoders;
+
+/* "crash", "timeout", ... for an index into deaths.  Static. */
+const char *dp_render_death_name(unsigned cause);
+
+/*
+ * Starts the workers.  DP_ERR_UNSUPPORTED: backend cuda asked for and not there, or isolation
+ * process and no filter; DP_ERR_NOT_FOUND: no danpool-decoder.
+ */
 dp_status dp_render_create(dp_pool *pool, const dp_render_config *config, dp_render **out);
 
 /*
@@ -195,6 +223,9 @@ dp_status dp_render_submit(dp_render *render, const dp_render_job *job);
 /* "cpu" or "cuda": what auto became.  Static. */
 const char *dp_render_backend_name(const dp_render *render);
 void dp_render_stats_read(const dp_render *render, dp_render_stats *out);
+void dp_render_decoders_read(const dp_render *render, dp_render_decoders *out);
+/* What isolation auto could not have, in words; empty: it has all.  Lives as long as `render`. */
+const char *dp_render_isolation_detail(const dp_render *render);
 
 dp_media_format dp_media_sniff(const void *bytes, size_t size_bytes);
 const char *dp_media_format_name(dp_media_format format);  /* "jpeg", "svg", ... */

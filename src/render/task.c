@@ -42,6 +42,18 @@ void task_lease(const render_task *task, dp_buf *buf)
                        NULL);
 }
 
+dp_status task_get_picture(render_task *task, const dp_request *request, dp_buf **out)
+{
+    dp_buf *place = task->place;
+    if (place == NULL || request->size_bytes > dp_buf_capacity(place)) {
+        return task_get(task, request, out);
+    }
+    task->place = NULL;
+    dp_buf_set_size(place, request->size_bytes);
+    *out = dp_ref(place);
+    return DP_OK;
+}
+
 dp_status task_check_time(render_task *task)
 {
     if (task_is_late(task)) {

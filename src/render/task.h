@@ -24,6 +24,9 @@ typedef struct render_task {
     dp_pool *pool;
     uint64_t deadline_ns; /* os_clock_ns(), 0 = none */
     uint64_t input_pixels_max;
+    uint64_t tenant; /* (optional) who sent it, 0 = nobody in particular */
+    /* (optional) Where the decoded picture is to lie if it fits: taken by the first that asks. */
+    dp_buf *place;
     char message[160];
 } render_task;
 
@@ -48,6 +51,12 @@ static inline dp_status task_get(const render_task *task, const dp_request *requ
     }
     return status;
 }
+
+/*
+ * As task_get(), for the decoded picture itself: in task->place, where there is one and it is large
+ * enough, with a reference of its own.
+ */
+dp_status task_get_picture(render_task *task, const dp_request *request, dp_buf **out);
 
 /* DP_ERR_TIMEOUT with words once the deadline has passed. */
 dp_status task_check_time(render_task *task);

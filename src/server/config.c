@@ -462,6 +462,12 @@ dp_status config_check(const config *in, config_error *error)
         strcmp(backend, "cuda") != 0) {
         return config_fail(error, "render.backend must be auto, cpu or cuda, not \"%s\"", backend);
     }
+    const char *isolation = in->render_isolation;
+    if (strcmp(isolation, "auto") != 0 && strcmp(isolation, "process") != 0 &&
+        strcmp(isolation, "thread") != 0) {
+        return config_fail(error, "render.isolation must be process, auto or thread, not \"%s\"",
+                           isolation);
+    }
     if (log_level_by_name(in->log_level) < 0) {
         return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                            in->log_level);

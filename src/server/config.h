@@ -50,6 +50,9 @@
     N(render, device_mib_max, 512, 1, 1048576, "decoded pictures with a GPU, then the CPU helps")   \
     N(render, device_retry_s, 60, 1, 86400, "a GPU that failed is tried again after")              \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
+    S(render, isolation, "auto", "where pictures are decoded: process, auto or thread")            \
+    S(render, decoder, "", "path of danpool-decoder, empty = it is looked for")                    \
+    N(render, decoder_memory_mib, 1024, 64, 65536, "memory of one decoder process")                \
     N(render, input_mib_max, 8, 1, 256, "largest upload")                                          \
     N(render, pixels_max, 40000000, 1024, 1000000000, "largest picture, pixels")                   \
     N(render, time_ms_max, 5000, 50, 600000, "from upload to finished picture")                    \

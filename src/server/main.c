@@ -275,6 +275,20 @@ static void write_trace(dp_server *server)
     }
 }
 
+/* Where strangers' bytes are read is worth a line, and a warning where that is not a sandbox. */
+static void log_decoders(const dp_server *server)
+{
+    const char *missing = dp_render_isolation_detail(server->render);
+    dp_render_decoders decoders;
+    dp_render_decoders_read(server->render, &decoders);
+    if (missing[0] != '\0') {
+        log_warn("decoders are not in a sandbox", "isolation=%s why=\"%s\"", decoders.isolation,
+                 missing);
+    } else {
+        log_info("decoders", "isolation=%s workers=%u", decoders.isolation, decoders.workers);
+    }
+}
+
 static void log_device(void *user, dp_render_device from, dp_render_device to, const char *words)
 {
     (void)user;
@@ -299,13 +313,20 @@ static dp_status open_render(dp_server *server)
                                                                    : DP_BACKEND_AUTO,
         .input_bytes_max = (size_t)settings->render_input_mib_max << 20,
         .input_pixels_max = (uint64_t)settings->render_pixels_max,
-        .time_ms_max = (unsigned)settings->render_time_ms_max};
+        .time_ms_max = (unsigned)settings->render_time_ms_max,
+        .isolation = strcmp(settings->render_isolation, "process") == 0  ? DP_ISOLATION_PROCESS
+                     : strcmp(settings->render_isolation, "thread") == 0 ? DP_ISOLATION_THREAD
+                                                                         : DP_ISOLATION_AUTO,
+        .decoder_program = settings->render_decoder,
+        .decoder_memory_bytes = (size_t)settings->render_decoder_memory_mib << 20};
     dp_status status = dp_render_create(server->pool, &render_config, &server->render);
     if (status != DP_OK) {
-        log_error("cannot start rendering", "backend=%s status=%s", settings->render_backend,
-                  dp_status_name(status));
+        log_error("cannot start rendering", "backend=%s isolation=%s status=%s",
+                  settings->render_backend, settings->render_isolation, dp_status_name(status));
+        return status;
     }
-    return status;
+    log_decoders(server);
+    return DP_OK;
 }
 
 static void post_upload(media_upload *upload)

@@ -3,6 +3,7 @@
  * What operators read: /metrics over every part of the daemon, and the words of the health checks.
  */
 #include "server/server.h"
+#include "server/status_decoders.h"
 
 #include <danpool/stats.h>
 #include <danpool/tenant.h>
@@ -290,6 +291,7 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
     metrics_write(&text);
     write_value(&text, "rooms", "gauge", "Rooms that exist", room_table_count(server->rooms));
     write_render(&text, server);
+    status_write_decoders(&text, server->render);
     write_pool(&text, server);
     write_health(&text, server);
     write_tenants(&text, server);

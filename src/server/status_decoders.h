@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The metrics of decoder processes.
+ */
+#ifndef DP_SERVER_STATUS_DECODERS_H
+#define DP_SERVER_STATUS_DECODERS_H
+
+#include "render/render.h"
+#include "server/metrics.h"
+
+void status_write_decoders(metrics_text *text, const dp_render *render);
+
+#endif
