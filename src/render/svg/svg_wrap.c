@@ -192,6 +192,13 @@ static void put_before(svg_compiler *c, uint32_t first, uint32_t middle, scene_o
     }
 }
 
+/* A box in root space lies around all that can be seen. */
+static bool holds_page(const svg_compiler *c, const svg_box *box)
+{
+    const svg_box page = {0, 0, c->width, c->height};
+    return c->width > 0 && c->height > 0 && contains(box, &page);
+}
+
 void svg_wrap_viewport(svg_compiler *c, svg_frame *f)
 {
     const uint32_t middle = scene_command_count(c->builder);
@@ -199,7 +206,10 @@ void svg_wrap_viewport(svg_compiler *c, svg_frame *f)
         return;
     }
     const svg_box ink = svg_range_ink(c, f->range, &f->outer);
-    if (contains(&f->viewport, &ink) && !has_filters(c, f->range)) {
+    const svg_box seen = svg_matrix_box(&f->outer, &f->viewport);
+    const bool upright = f->outer.b == 0 && f->outer.c == 0;
+    if ((contains(&f->viewport, &ink) && !has_filters(c, f->range)) ||
+        (upright && holds_page(c, &seen))) {
         return;
     }
     add(c, plain(SCENE_CLIP_BEGIN));
@@ -223,13 +233,17 @@ static void wrap_in_group(svg_compiler *c, const svg_frame *f, uint32_t filter, 
     put_before(c, f->range, middle, SCENE_GROUP_END);
 }
 
-/* The only painting from `first` on, if it is one that nothing wraps; else SCENE_NONE. */
+/* The only painting from `first` on, if it is one that at most clips wrap; else SCENE_NONE. */
 static uint32_t only_paint(const svg_compiler *c, uint32_t first)
 {
     const scene_command *commands = scene_commands(c->builder);
     uint32_t found = SCENE_NONE;
     for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
-        if (commands[i].op == SVG_OP_BOX) {
+        if (commands[i].op == SCENE_CLIP_BEGIN) {
+            i = skip_to_ready(c, i);
+            continue;
+        }
+        if (commands[i].op == SVG_OP_BOX || commands[i].op == SCENE_CLIP_END) {
             continue;
         }
         if (found != SCENE_NONE || !is_paint(&commands[i])) {
@@ -380,8 +394,7 @@ static bool is_rectangle(const svg_compiler *c, uint32_t first, svg_box *out)
 /* Drawing programs clip everything by the page: nothing is cut off then. */
 static bool cuts_nothing(svg_compiler *c, const svg_frame *f, const svg_box *clip)
 {
-    const svg_box page = {0, 0, c->width, c->height};
-    if (c->width > 0 && c->height > 0 && contains(clip, &page)) {
+    if (holds_page(c, clip)) {
         return true;
     }
     const uint32_t end = scene_command_count(c->builder);
