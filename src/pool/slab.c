@@ -63,16 +63,13 @@ size_t slab_alignment_bytes(const slab *self)
 /* A run with nothing taken; descriptors are written when their block is first taken. */
 static slab_run *run_alloc(slab *self, unsigned size_class, uint32_t total)
 {
-    slab_run *run = total == 1 ? self->spare_run : NULL;
-    if (run != NULL)
-        self->spare_run = NULL;
-    else
-        run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
+    slab_run *run = slab_run_memory(self, total);
     if (run == NULL)
         return NULL;
     *run = (slab_run){
         .pool = self->pool,
         .total = total,
+        .room = run->room,
         .stride_bytes = (uint32_t)size_class_bytes(size_class),
         .size_class = (uint8_t)size_class,
     };

@@ -61,14 +61,85 @@ static void region_give_back(slab *self, slab_region *region)
     os_free(region);
 }
 
-/* A large block has a run of its own, which comes and goes with it: one such is kept. */
+/* ---- the memory of runs ---- */
+
+/* Spare ones go. */
+static bool spares_free(slab *self)
+{
+    bool any = self->spare_run != NULL;
+    os_free(self->spare_run);
+    self->spare_run = NULL;
+    for (unsigned i = 0; i < SLAB_SPARE_RUNS; i++) {
+        any = any || self->spare_runs[i] != NULL;
+        os_free(self->spare_runs[i]);
+        self->spare_runs[i] = NULL;
+    }
+    return any;
+}
+
+/* One that has room for so many blocks and not for many times as many, NULL when there is none. */
+static slab_run *spare_take(slab *self, uint32_t total)
+{
+    unsigned at = 0;
+    for (; at < SLAB_SPARE_RUNS; at++) {
+        const slab_run *spare = self->spare_runs[at];
+        if (spare != NULL && spare->room >= total && spare->room / 4 <= total)
+            break;
+    }
+    if (at == SLAB_SPARE_RUNS)
+        return NULL;
+    slab_run *run = self->spare_runs[at];
+    for (; at + 1 < SLAB_SPARE_RUNS; at++)
+        self->spare_runs[at] = self->spare_runs[at + 1];
+    self->spare_runs[at] = NULL;
+    return run;
+}
+
+slab_run *slab_run_memory(slab *self, uint32_t total)
+{
+    slab_run *run = self->spare_run;
+    if (total == 1 && run != NULL) {
+        self->spare_run = NULL;
+        return run;
+    }
+    run = spare_take(self, total);
+    if (run != NULL)
+        return run;
+    size_t size_bytes = RUN_HEADER_BYTES + total * sizeof(dp_buf);
+    run = os_aligned(64, size_bytes);
+    if (run == NULL && spares_free(self))
+        run = os_aligned(64, size_bytes);
+    if (run != NULL)
+        run->room = total;
+    return run;
+}
+
+/*
+ * A large block has a run of its own, which comes and goes with it: one such is kept.  Of others
+ * the latest few are, since new memory of that size is memory that was never touched.
+ */
 void slab_run_free(slab *self, slab_run *run)
 {
-    if (run->total == 1 && self->spare_run == NULL)
+    if (run->room == 1 && self->spare_run == NULL) {
         self->spare_run = run;
-    else
-        os_free(run);
+        return;
+    }
+    os_free(self->spare_runs[SLAB_SPARE_RUNS - 1]);
+    for (unsigned i = SLAB_SPARE_RUNS - 1; i > 0; i--)
+        self->spare_runs[i] = self->spare_runs[i - 1];
+    self->spare_runs[0] = run;
+    size_t room = 0;
+    for (unsigned i = 0; i < SLAB_SPARE_RUNS; i++) {
+        slab_run **spare = &self->spare_runs[i];
+        room += *spare == NULL ? 0 : (*spare)->room;
+        if (room > SLAB_SPARE_ROOM_MAX) {
+            os_free(*spare);
+            *spare = NULL;
+        }
+    }
 }
+
+/* ---- regions ---- */
 
 void slab_kept_give_back(slab *self, slab_region *region)
 {
@@ -105,8 +176,7 @@ void slab_trim_locked(slab *self)
         if (region->busy == 0)
             empty_give_back(self, region);
     }
-    os_free(self->spare_run);
-    self->spare_run = NULL;
+    (void)spares_free(self);
 }
 
 /* As region_take; a tier that is full is asked again once what we keep unused has gone back. */

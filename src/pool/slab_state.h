@@ -17,7 +17,11 @@
 #include "pool/list.h"
 #include "pool/slab.h"
 
-#define SLAB_UNITS_MAX 64u /* bits of slab_region.busy */
+#define SLAB_UNITS_MAX  64u /* bits of slab_region.busy */
+#define SLAB_SPARE_RUNS 8u
+
+/* Blocks that spare runs have room for together: 256 KiB of descriptors. */
+#define SLAB_SPARE_ROOM_MAX 4096u
 
 typedef struct slab_region {
     list_node link;     /* in slab.open, .full, .huge or .kept */
@@ -39,6 +43,7 @@ struct slab_run {
     uint32_t free_count;
     uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
     uint32_t total;
+    uint32_t room; /* blocks that there is memory for, total at least */
     uint32_t stride_bytes;
     size_t offset_bytes; /* of the first block in the region */
     uint64_t unit_bits;  /* 0: huge */
@@ -71,8 +76,9 @@ struct slab {
     list_node kept; /* huge, free; the latest in front */
     unsigned kept_count;
     size_t kept_bytes;
-    size_t empty_bytes;  /* in open regions without runs */
-    slab_run *spare_run; /* (or NULL) memory for the next run of one block */
+    size_t empty_bytes;                    /* in open regions without runs */
+    slab_run *spare_run;                   /* (or NULL) memory for the next run of one block */
+    slab_run *spare_runs[SLAB_SPARE_RUNS]; /* (or NULL) for other runs, the latest in front */
     slab_stats stats;
     _Atomic size_t capacity_seen; /* stats.capacity_bytes, for readers without the lock */
     list_node partial[SIZE_CLASS_COUNT];
@@ -161,7 +167,8 @@ void slab_trim_locked(slab *self);
 dp_status slab_units_take(slab *self, slab_run *run, unsigned units);
 void slab_units_give_back(slab *self, slab_region *region, uint64_t unit_bits);
 
-/* A large block has a run of its own, which comes and goes with it: one such is kept. */
+/* Memory for a run of so many blocks: a spare one's, else new.  NULL when there is none. */
+slab_run *slab_run_memory(slab *self, uint32_t total);
 void slab_run_free(slab *self, slab_run *run);
 
 #endif
