@@ -3,10 +3,10 @@
  * The GPU's fine pass: one block draws one tile, one thread a pixel of it.
  *
  * A shape's lines become pieces of a row, which all threads add to cells in shared memory, in any
- * order: they are integers.  Then every thread sums its row up to its own pixel.  Rows in which the
- * shape overlaps itself are done again in fine cells, FINE_ROWS rows at a time.  Colour and clip
- * are registers; what a level keeps of them is the thread's own (local) memory, which only tiles
- * with levels touch.  All threads of a block run the same commands, so that barriers meet.
+ * order: they are integers.  Then every thread sums its row up to its own pixel.  Pixels beside
+ * which the shape overlaps itself are done again in fine cells, FINE_ROWS rows at a time.  Colour
+ * and clip are registers; what a level keeps of them is the thread's own (local) memory, which only
+ * tiles with levels touch.  All threads of a block run the same commands, so that barriers meet.
  */
 #include "kernels/raster_batch.h"
 
@@ -20,8 +20,9 @@
 #define STRIDE      (RASTER_TILE + 1)
 #define FINE_STRIDE (RASTER_FINE_COLUMNS + 1)
 /* Rows of pixels whose fine cells are in shared memory at once. */
-#define FINE_ROWS  1
-#define FINE_PARTS (FINE_ROWS * RASTER_FINE * RASTER_TILE)
+#define FINE_ROWS   1
+#define FINE_PARTS  (FINE_ROWS * RASTER_FINE * RASTER_TILE)
+#define SUMS_STRIDE (RASTER_TILE + 2)
 
 static_assert(BLOCK == RASTER_TILE_PIXELS && BLOCK <= CUDA_BLOCK_MAX, "one thread a pixel");
 
@@ -29,11 +30,14 @@ struct raster_shared {
     int32_t cells[RASTER_TILE * STRIDE];
     int32_t fine[FINE_ROWS * RASTER_FINE * FINE_STRIDE];
     int32_t parts[FINE_PARTS];
+    /* Sums of the pixels, of the backdrop on their left and of what is on their right. */
+    int32_t sums[RASTER_TILE * SUMS_STRIDE];
     uint32_t areas[FINE_ROWS * RASTER_TILE];
     /* Of the current shape; two of each, taken in turns, so that the next shape may begin while a
      * thread still looks at the last one's. */
     int32_t begin[2], end[2]; /* rows that it touches */
-    uint32_t overlaps[2];     /* bit: row to be done in fine cells */
+    uint32_t overlaps[2];     /* bit: row to be looked at closely */
+    uint32_t closer[2];       /* bit: row with pixels to be done in fine cells */
 };
 
 /* What is put aside when a level begins. */
@@ -48,6 +52,7 @@ struct raster_own {
     uint32_t pixel;    /* P's top */
     uint32_t clip;     /* K */
     uint32_t coverage; /* of the current shape */
+    uint32_t closer;   /* 1: to be done in fine cells */
     raster_kept levels[RASTER_DEPTH_MAX];
 };
 
@@ -128,16 +133,22 @@ __device__ static int32_t sum_cells(raster_shared &s, int32_t backdrop, uint32_t
     const int32_t row = (int32_t)(threadIdx.x / RASTER_TILE);
     const int32_t column = (int32_t)(threadIdx.x % RASTER_TILE);
     const int32_t *cells = s.cells + row * STRIDE;
+    int32_t *sums = s.sums + row * SUMS_STRIDE + 1;
     int32_t run = backdrop * (2 * RASTER_ONE);
     int32_t low = run, high = run;
 
+    if (column == 0) {
+        sums[-1] = run;
+    }
     for (int32_t i = 0; i <= column; i++) {
         run += cells[i];
         low = run < low ? run : low;
         high = run > high ? run : high;
     }
+    sums[column] = run;
     if (column == RASTER_TILE - 1) {
         const int32_t after = run + cells[RASTER_TILE];
+        sums[RASTER_TILE] = after;
         low = after < low ? after : low;
         high = after > high ? after : high;
         if (raster_overlaps(low, high)) {
@@ -146,6 +157,23 @@ __device__ static int32_t sum_cells(raster_shared &s, int32_t backdrop, uint32_t
         }
     }
     return run;
+}
+
+/* Whether the thread's pixel, in a row that is looked at closely, is to be done in fine cells. */
+__device__ static uint32_t looks_closer(const raster_shared &s, uint32_t overlaps)
+{
+    const int32_t row = (int32_t)(threadIdx.x / RASTER_TILE);
+    const int32_t *own = s.sums + row * SUMS_STRIDE + 1 + threadIdx.x % RASTER_TILE;
+    int32_t low = *own, high = *own;
+
+    for (int32_t dy = row > 0 ? -1 : 0; dy <= (row < RASTER_TILE - 1 ? 1 : 0); dy++) {
+        for (int32_t dx = -1; dx <= 1; dx++) {
+            const int32_t sum = own[dy * SUMS_STRIDE + dx];
+            low = sum < low ? sum : low;
+            high = sum > high ? sum : high;
+        }
+    }
+    return raster_looks_closer(*own, low, high, (int32_t)(overlaps >> row & 1u)) ? 1u : 0u;
 }
 
 /* Rows [first, first + FINE_ROWS) in fine cells: those of `rows` (a bit each). */
@@ -233,7 +261,7 @@ __device__ static void refine(raster_shared &s, const raster_view &view, const r
         CUDA_PHASE
         {
             const int32_t row = (int32_t)(threadIdx.x / RASTER_TILE);
-            if (row >= first && row < first + FINE_ROWS && (rows >> row & 1u) != 0) {
+            if (row >= first && row < first + FINE_ROWS && CUDA_MINE(own).closer != 0) {
                 CUDA_MINE(own).coverage = raster_coverage_fine(
                     s.areas[(row - first) * RASTER_TILE + (int32_t)(threadIdx.x % RASTER_TILE)]);
             }
@@ -262,6 +290,7 @@ __device__ static void cover(raster_shared &s, const raster_view &view, const ra
             s.begin[turn] = RASTER_TILE;
             s.end[turn] = 0;
             s.overlaps[turn] = edges->overlaps;
+            s.closer[turn] = 0;
         }
     }
     CUDA_PHASE
@@ -276,7 +305,16 @@ __device__ static void cover(raster_shared &s, const raster_view &view, const ra
     if (rule == RASTER_NON_ZERO) {
         const uint32_t rows = touched(s, turn);
         if (rows != 0) {
-            refine(s, view, edges, rows, own);
+            CUDA_PHASE
+            {
+                const uint32_t row = threadIdx.x / RASTER_TILE;
+                CUDA_MINE(own).closer =
+                    (rows >> row & 1u) != 0 ? looks_closer(s, edges->overlaps) : 0u;
+                if (CUDA_MINE(own).closer != 0) {
+                    atomicOr(&s.closer[turn], 1u << row);
+                }
+            }
+            refine(s, view, edges, s.closer[turn], own);
         }
     }
 }
@@ -382,10 +420,14 @@ __device__ static void step(const raster_view &view, const raster_command &comma
         level.extra = (uint8_t)(level.extra + composite_div255(drawn * (255u - level.extra)));
         break;
     case RASTER_CLIP_READY:
-        own.clip = composite_div255((uint32_t)level.extra * level.outer);
+        own.clip = command.mode != 0 ? 255u : composite_div255((uint32_t)level.extra * level.outer);
+        own.pixel = command.mode != 0 ? 0u : own.pixel;
         break;
     case RASTER_CLIP_END:
         own.clip = level.outer;
+        if (command.mode != 0) {
+            merge(own, BLEND_NORMAL, composite_div255(level.extra * own.clip), level.below);
+        }
         break;
     case RASTER_GROUP_END:
         own.clip = level.outer;
@@ -418,6 +460,21 @@ __device__ static bool ends(uint32_t op)
     return op == RASTER_CLIP_END || op == RASTER_GROUP_END || op == RASTER_MASK_END;
 }
 
+/* The level that a command works on: the innermost one, but a clip's shape belongs to the innermost
+ * clip that still takes shapes. */
+__device__ static uint32_t level_of(uint32_t op, uint32_t depth, uint32_t *ready)
+{
+    uint32_t level = depth == 0 ? 0 : depth - 1;
+
+    if (begins(op) || op == RASTER_CLIP_READY) {
+        *ready = op == RASTER_CLIP_BEGIN ? *ready & ~(1u << level) : *ready | 1u << level;
+    }
+    while (op == RASTER_CLIP_SHAPE && level > 0 && (*ready >> level & 1u) != 0) {
+        level--;
+    }
+    return level;
+}
+
 __device__ static void store(const raster_view &view, uint32_t pixel)
 {
     const int32_t x = pixel_x(view), y = pixel_y(view);
@@ -435,6 +492,7 @@ __global__ void __launch_bounds__(BLOCK)
     const raster_device_tile tile = tiles[blockIdx.x];
     raster_view view;
     uint32_t depth = 0, turn = 0;
+    uint32_t ready = 0; /* bit: a clip that has all its shapes, or no clip */
 
     if ((tile.place >> 8 & 255u) != level) {
         return;
@@ -463,7 +521,7 @@ __global__ void __launch_bounds__(BLOCK)
         }
         depth += begins(command.op) ? 1u : 0u;
         /* Commands outside of all levels do not look at theirs. */
-        const uint32_t inner = depth == 0 ? 0 : depth - 1;
+        const uint32_t inner = level_of(command.op, depth, &ready);
         CUDA_THREADS
         {
             step(view, command, CUDA_MINE(own), CUDA_MINE(own).levels[inner]);

@@ -53,6 +53,28 @@ static void held_and_kept_blocks_never_exceed_the_bound(void **state)
     fallback_destroy(&here);
 }
 
+static void small_blocks_are_kept_before_large_ones(void **state)
+{
+    (void)state;
+    fallback here;
+    fallback_init(&here, 64 * KIB);
+    fallback_block *large[] = {fallback_get(&here, 8 * KIB), fallback_get(&here, 8 * KIB)};
+    fallback_block *small = fallback_get(&here, KIB);
+    fallback_put(&here, large[0]);
+    fallback_put(&here, large[1]);
+    assert_int_equal(here.kept_bytes, 16 * KIB); /* all that may be */
+    fallback_put(&here, small);
+    assert_int_equal(here.kept_bytes, 9 * KIB);
+    fallback_check(&here);
+    assert_ptr_equal(fallback_get(&here, KIB), small);
+    fallback_block *larger = fallback_get(&here, 12 * KIB);
+    fallback_put(&here, larger); /* beside the large one it has no room, and drives out nothing */
+    assert_int_equal(here.kept_bytes, 8 * KIB);
+    fallback_put(&here, small);
+    fallback_check(&here);
+    fallback_destroy(&here);
+}
+
 static void what_came_back_last_is_given_first(void **state)
 {
     (void)state;
@@ -98,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_as_large_as_its_size_class),
         cmocka_unit_test(held_and_kept_blocks_never_exceed_the_bound),
+        cmocka_unit_test(small_blocks_are_kept_before_large_ones),
         cmocka_unit_test(what_came_back_last_is_given_first),
         cmocka_unit_test(a_bound_of_nothing_refuses_everything),
         cmocka_unit_test(without_memory_nothing_stays_booked),

@@ -5,10 +5,11 @@
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cm.h"
-#include "media_make.h"
+#include "media_more.h"
 #include "render/render.h"
 
 typedef struct done_job {
@@ -102,6 +103,35 @@ static void check_same(dp_pool *pool, dp_render *here, dp_render *there, made_me
     media_free(&media);
 }
 
+/* Profiles go through a library that the filter must let work. */
+static void check_coloured(dp_pool *pool, dp_render *here, dp_render *there)
+{
+    size_t size_bytes;
+    uint8_t *profile = media_profile_inks(&size_bytes);
+    if (profile != NULL) {
+        check_same(pool, here, there,
+                   media_jpeg_add_icc(media_jpeg(90, 70, &(jpeg_options){.cmyk = true}), profile,
+                                      size_bytes));
+    }
+    free(profile);
+    profile = media_profile_rgb(&size_bytes);
+    if (profile != NULL) {
+        check_same(
+            pool, here, there,
+            media_png_add_icc(media_png(90, 70, &(png_options){.bit_depth = 8, .color_type = 2}),
+                              profile, size_bytes));
+    }
+    free(profile);
+}
+
+static void check_moving(dp_pool *pool, dp_render *here, dp_render *there)
+{
+    check_same(pool, here, there, media_gif_motion(3));
+    check_same(pool, here, there, media_avif(90, 70, &(avif_options){.alpha = true, .turns = 1}));
+    check_same(pool, here, there, media_avif(48, 32, &(avif_options){.frames = 3}));
+    check_same(pool, here, there, media_webp_motion(90, 70, 5));
+}
+
 static void processes_give_the_bytes_that_threads_give(void **state)
 {
     (void)state;
@@ -123,6 +153,8 @@ static void processes_give_the_bytes_that_threads_give(void **state)
                media_png(90, 70, &(png_options){.bit_depth = 8, .color_type = 3}));
     check_same(pool, here, there, media_webp(90, 70, &(webp_options){.lossless = true}));
     check_same(pool, here, there, media_gif(90, 70, &(gif_options){.transparent = true}));
+    check_coloured(pool, here, there);
+    check_moving(pool, here, there);
     /* A drawing is drawn once for each size. */
     check_same(pool, here, there,
                media_text("<svg xmlns='http://www.w3.org/2000/svg' width='60' height='40'>"

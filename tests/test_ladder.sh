@@ -16,7 +16,7 @@ histogram trace probe"
   "status tier tier_host tier_huge tier_pinned tier_hbm tier_managed tier_pmem tier_shm \
 tier_fault tier_limit tier_trace pmem_state pmem_load pmem_commit pmem_store \
 nvtx_mark observe share_format"
-  "size_class slab slab_state slab_check slab_walk share_space trace_file trace_chrome"
+  "size_class slab slab_state slab_region slab_check slab_walk share_space trace_file trace_chrome"
   "magazine magazine_state magazine_depot magazine_check router evict stats lease health fallback \
  tenant"
   "pool_internal pool_state pool_health buf movable slice device stream_release \

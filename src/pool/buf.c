@@ -252,7 +252,7 @@ dp_status dp_get_slow(dp_pool *pool, const dp_request *request, dp_buf **out)
             passed_over |= DP_TIER_BIT(tier);
     }
     if (passed_over != 0) /* and so asked for nothing that would be late */
-        health_tick(&pool->health, HEALTH_LATE_TICKS);
+        health_tick_at(&pool->health, HEALTH_LATE_TICKS, begun_ns);
     if (get.buf == NULL && get.route.count > 0)
         slow_get_from_fallback(&get);
     for (unsigned i = 0; get.buf == NULL && i < get.route.count; i++) {

@@ -41,22 +41,39 @@ static fallback_block *kept_take(fallback *self, unsigned size_class)
     if (block != NULL) {
         self->kept[size_class] = block->next;
         self->kept_bytes -= block->size_bytes;
+        if (block->next == NULL)
+            self->kept_classes[size_class / 64] &= ~((uint64_t)1 << size_class % 64);
         block->next = NULL;
     }
     return block;
 }
 
-/* Takes kept blocks, the largest first, until the bound is kept, or until all of them are taken. */
-static fallback_block *kept_shrink(fallback *self)
+static void kept_add(fallback *self, unsigned size_class, fallback_block *block)
+{
+    block->next = self->kept[size_class];
+    self->kept[size_class] = block;
+    self->kept_bytes += block->size_bytes;
+    self->kept_classes[size_class / 64] |= (uint64_t)1 << size_class % 64;
+}
+
+/*
+ * Takes kept blocks of classes above `size_class`, the largest first, until at most so many bytes
+ * are kept or there is none.
+ */
+static fallback_block *kept_shrink(fallback *self, size_t bytes_max, int size_class)
 {
     fallback_block *surplus = NULL;
-    unsigned size_class = SIZE_CLASS_COUNT;
-    while (self->held_bytes + self->kept_bytes > self->bytes_max && size_class > 0) {
-        fallback_block *block = kept_take(self, size_class - 1);
-        if (block == NULL) {
-            size_class--;
+    int word = (int)(sizeof self->kept_classes / sizeof self->kept_classes[0]) - 1;
+    while (self->kept_bytes > bytes_max && word >= 0) {
+        uint64_t classes = self->kept_classes[word];
+        if (classes == 0) {
+            word--;
             continue;
         }
+        int largest = word * 64 + 63 - __builtin_clzll(classes);
+        if (largest <= size_class)
+            break;
+        fallback_block *block = kept_take(self, (unsigned)largest);
         block->next = surplus;
         surplus = block;
     }
@@ -75,7 +92,7 @@ fallback_block *fallback_get(fallback *self, size_t size_bytes)
         self->held_bytes += block_bytes;
         self->gets++;
         block = kept_take(self, size_class);
-        surplus = kept_shrink(self);
+        surplus = kept_shrink(self, self->bytes_max - self->held_bytes, -1);
     }
     os_unlock(&self->lock);
     chain_free(surplus);
@@ -105,15 +122,19 @@ void fallback_put(fallback *self, fallback_block *block)
     DP_ASSERT(self->held_bytes >= block->size_bytes);
     self->held_bytes -= block->size_bytes;
     self->puts++;
-    bool keeps = self->kept_bytes + block->size_bytes <= self->bytes_max / 4;
-    if (keeps) {
-        block->next = self->kept[size_class];
-        self->kept[size_class] = block;
-        self->kept_bytes += block->size_bytes;
+    size_t room_bytes = self->bytes_max / 4;
+    fallback_block *surplus = block;
+    if (block->size_bytes <= room_bytes) { /* then larger ones make way, but none of its own size */
+        surplus = kept_shrink(self, room_bytes - block->size_bytes, (int)size_class);
+        if (self->kept_bytes + block->size_bytes <= room_bytes) {
+            kept_add(self, size_class, block);
+        } else {
+            block->next = surplus;
+            surplus = block;
+        }
     }
     os_unlock(&self->lock);
-    if (!keeps)
-        block_free(block);
+    chain_free(surplus);
 }
 
 void fallback_stats_read(fallback *self, fallback_stats *out)
@@ -128,6 +149,8 @@ void fallback_check(fallback *self)
     size_t bytes = 0;
     os_lock(&self->lock);
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+        bool any = (self->kept_classes[i / 64] >> i % 64 & 1) != 0;
+        DP_ASSERT(any == (self->kept[i] != NULL));
         for (const fallback_block *block = self->kept[i]; block != NULL; block = block->next) {
             DP_ASSERT(block->size_bytes == size_class_bytes(i));
             bytes += block->size_bytes;

@@ -4,8 +4,10 @@
  *
  * A block is a header with room for its owner's descriptor, and the caller's bytes behind it, from
  * os_aligned().  Blocks that came back are kept by size class, up to a quarter of the bound, since
- * a degraded class sees the same sizes again and again; kept and held ones together never exceed
- * the bound.  It is for moments when a tier is down: one lock, no magazines.
+ * a degraded class sees the same sizes again and again; small ones before large ones, since the
+ * system serves a large one in a time that is little beside what its content takes; kept and held
+ * ones together never exceed the bound.  It is for moments when a tier is down: one lock, no
+ * magazines.
  *
  * Invariants, under the lock: held_bytes + kept_bytes <= bytes_max; kept_bytes is the sum over the
  * chains; held_bytes is the sum over blocks got and not put.  All calls are thread safe; memory is
@@ -33,6 +35,8 @@ typedef struct fallback {
     size_t held_bytes;
     size_t kept_bytes;
     fallback_block *kept[SIZE_CLASS_COUNT];
+    uint64_t
+        kept_classes[(SIZE_CLASS_COUNT + 63) / 64]; /* a bit for each chain that is not empty */
     uint64_t gets;
     uint64_t puts;
 } fallback;

@@ -424,11 +424,8 @@ static void tick_tier(health *self, dp_tier_id tier, uint64_t now_ns)
         judge_cell(self, tier, family, percent, now_ns);
 }
 
-void health_tick(health *self, unsigned periods)
+static void tick(health *self, unsigned periods, uint64_t now_ns)
 {
-    if (!self->config.enabled)
-        return;
-    uint64_t now_ns = now_of(self);
     if (elapsed_ns(now_ns, &self->ticked_ns) < self->config.tick_ns * periods ||
         atomic_exchange_explicit(&self->ticking, true, memory_order_acquire))
         return;
@@ -438,6 +435,18 @@ void health_tick(health *self, unsigned periods)
             tick_tier(self, (dp_tier_id)tier, now_ns);
     }
     atomic_store_explicit(&self->ticking, false, memory_order_release);
+}
+
+void health_tick(health *self, unsigned periods)
+{
+    if (self->config.enabled)
+        tick(self, periods, now_of(self));
+}
+
+void health_tick_at(health *self, unsigned periods, uint64_t os_now_ns)
+{
+    if (self->config.enabled)
+        tick(self, periods, self->config.clock == NULL ? os_now_ns : now_of(self));
 }
 
 /* ---- asking ---- */

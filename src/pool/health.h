@@ -99,6 +99,9 @@ void health_report(health *self, dp_tier_id tier, dp_status status);
 /* Looks at everything when so many periods have passed since the last look. */
 void health_tick(health *self, unsigned periods);
 
+/* As health_tick, for a caller who has just read os_clock_ns(): a look costs as much as a get. */
+void health_tick_at(health *self, unsigned periods, uint64_t os_now_ns);
+
 void health_cell_read(const health *self, dp_tier_id tier, dp_family family, dp_health_info *out);
 
 /* Asserts that every state is one of its machine's. */

@@ -16,6 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/*
+ * How often a lock that is held is looked at before the thread sleeps: about a microsecond.  Most
+ * of our locks are held for less, and one who sleeps costs himself two system calls and the holder,
+ * who has to wake him, another.
+ */
+#define LOCK_SPINS 50u
+
 static _Atomic uint64_t fail_countdown;
 
 void os_assert_failed(const char *expression, const char *file, int line)
@@ -113,8 +120,20 @@ void os_mutex_destroy(pthread_mutex_t *mutex)
     DP_ASSERT(pthread_mutex_destroy(mutex) == 0);
 }
 
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
 void os_lock(pthread_mutex_t *mutex)
 {
+    for (unsigned i = 0; i < LOCK_SPINS; i++) {
+        if (DP_LIKELY(pthread_mutex_trylock(mutex) == 0))
+            return;
+        cpu_relax();
+    }
     DP_ASSERT(pthread_mutex_lock(mutex) == 0);
 }
 

@@ -27,13 +27,21 @@ typedef struct found {
     pmem_node *node;
 } found;
 
-/* Live nodes fill the array from the front, those whose slot is to be cleared from the back. */
+/*
+ * The nodes of all slots lie in one array, in the order of the directory.  A file that was only
+ * ever added to has them oldest first, and none to clear; for any other file there is a second
+ * array, which live nodes fill from the front and those whose slot is to be cleared from the back.
+ */
 typedef struct load_state {
     pmem_tier *self;
-    found *at;
+    pmem_node *nodes;
+    found *at; /* NULL: the nodes are in order as they are */
     size_t room;
+    size_t loaded;
     size_t live_count;
     size_t clear_count;
+    uint64_t sequence; /* of the one before */
+    bool in_order;
 } load_state;
 
 static void slot_load(load_state *state, const pmem_place *place, bool is_live)
@@ -41,15 +49,17 @@ static void slot_load(load_state *state, const pmem_place *place, bool is_live)
     pmem_tier *self = state->self;
     const pmem_slot *slot = pmem_place_slot(place);
     pmem_node *node = pmem_index_node_get(&self->index);
-    DP_ASSERT(node != NULL); /* the index was opened with room for all */
+    DP_ASSERT(node == &state->nodes[state->loaded]); /* the index was opened with room for all */
+    state->loaded++;
     node->place = *place;
     if (pmem_slot_is_sound(slot, self->dir.file_bytes)) {
         PMEMoid oid = {.pool_uuid_lo = self->dir.pool_id, .off = slot->offset};
         node->entry = pmemobj_direct(oid);
     }
-    bool keep = is_live && node->entry != NULL;
-    size_t i = keep ? state->live_count++ : state->room - ++state->clear_count;
-    state->at[i] = (found){.order = slot->sequence, .node = node};
+    node->condemned = !is_live;
+    state->in_order =
+        state->in_order && is_live && node->entry != NULL && slot->sequence >= state->sequence;
+    state->sequence = slot->sequence;
 }
 
 static void slots_load(load_state *state)
@@ -63,6 +73,17 @@ static void slots_load(load_state *state)
                 slot_load(state, &place, (live >> bit & 1) != 0);
             }
         }
+    }
+}
+
+static void found_fill(load_state *state)
+{
+    for (size_t i = 0; i < state->loaded; i++) {
+        pmem_node *node = &state->nodes[i];
+        bool keep = !node->condemned && node->entry != NULL;
+        size_t to = keep ? state->live_count++ : state->room - ++state->clear_count;
+        node->condemned = false;
+        state->at[to] = (found){.order = pmem_place_slot(&node->place)->sequence, .node = node};
     }
 }
 
@@ -127,9 +148,14 @@ static bool found_sort(found *at, size_t count)
     return true;
 }
 
-static const uint8_t *found_key(const found *one)
+static pmem_node *live_node(const load_state *state, size_t i)
 {
-    return pmem_place_slot(&one->node->place)->key;
+    return state->at == NULL ? &state->nodes[i] : state->at[i].node;
+}
+
+static const uint8_t *live_key(const load_state *state, size_t i)
+{
+    return pmem_place_slot(&live_node(state, i)->place)->key;
 }
 
 /* Oldest first; of two objects of one key the older is freed. */
@@ -138,10 +164,10 @@ static void nodes_add(load_state *state)
     pmem_tier *self = state->self;
     for (size_t i = 0; i < state->live_count; i++) {
         if (i + 2 * LOAD_AHEAD < state->live_count) {
-            pmem_index_prefetch_place(&self->index, found_key(&state->at[i + 2 * LOAD_AHEAD]));
-            pmem_index_prefetch_node(&self->index, found_key(&state->at[i + LOAD_AHEAD]));
+            pmem_index_prefetch_place(&self->index, live_key(state, i + 2 * LOAD_AHEAD));
+            pmem_index_prefetch_node(&self->index, live_key(state, i + LOAD_AHEAD));
         }
-        pmem_node *node = state->at[i].node;
+        pmem_node *node = live_node(state, i);
         const pmem_slot *slot = pmem_place_slot(&node->place);
         pmem_node *twin = pmem_index_find(&self->index, slot->key);
         if (twin != NULL) {
@@ -191,9 +217,31 @@ static void heap_sweep(pmem_tier *self, found *at, size_t room)
     }
 }
 
+/* The nodes of a file that is not in order. */
+static dp_status disordered_add(load_state *state)
+{
+    state->at = os_calloc(state->room, sizeof *state->at);
+    if (state->at == NULL) {
+        return DP_ERR_NOMEM;
+    }
+    os_pages_prefer_huge(state->at, state->room * sizeof *state->at);
+    found_fill(state);
+    dp_status status = DP_ERR_NOMEM;
+    if (found_sort(state->at, state->live_count)) {
+        status = DP_OK;
+        bool damaged = slots_clear(state);
+        nodes_add(state);
+        if (damaged) {
+            heap_sweep(state->self, state->at, state->room);
+        }
+    }
+    os_free(state->at);
+    return status;
+}
+
 static dp_status index_load(pmem_tier *self)
 {
-    load_state state = {.self = self, .room = pmem_dir_count(&self->dir)};
+    load_state state = {.self = self, .room = pmem_dir_count(&self->dir), .in_order = true};
     if (!pmem_index_open(&self->index, state.room)) {
         return DP_ERR_NOMEM;
     }
@@ -201,23 +249,14 @@ static dp_status index_load(pmem_tier *self)
         self->is_untouched = true;
         return DP_OK;
     }
-    state.at = os_calloc(state.room, sizeof *state.at);
-    if (state.at == NULL) {
-        return DP_ERR_NOMEM;
-    }
-    os_pages_prefer_huge(state.at, state.room * sizeof *state.at);
+    state.nodes = self->index.fresh;
     slots_load(&state);
-    dp_status status = DP_ERR_NOMEM;
-    if (found_sort(state.at, state.live_count)) {
-        status = DP_OK;
-        bool damaged = slots_clear(&state);
-        nodes_add(&state);
-        if (damaged) {
-            heap_sweep(self, state.at, state.room);
-        }
+    if (!state.in_order) {
+        return disordered_add(&state);
     }
-    os_free(state.at);
-    return status;
+    state.live_count = state.loaded;
+    nodes_add(&state);
+    return DP_OK;
 }
 
 dp_status pmem_load(pmem_tier *self, size_t file_bytes, char detail[96])

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rung 2: regions into runs into blocks; slab.h draws the picture, slab_state.h states the
- * invariants.
+ * invariants, slab_region.c has what lies below the runs.
  *
- * Watermark: a region whose last run ends stays only while empty regions are no more than 1/32
- * of the capacity, or one region; above that it goes back to the tier at once.  A run ends
- * with its last block: the depots above (rung 3) already keep a burst's worth of each class.
- *
- * A run goes to the fullest of the open regions that has room; a region that became empty goes to
- * the back, so that it stays empty.
+ * A run ends with its last block: the depots above (rung 3) already keep a burst's worth of each
+ * class.
  */
 #include "pool/slab_state.h"
 
 #include "pool/nvtx_mark.h"
 
 #define RUN_UNITS_MAX    16u /* as much as a run takes to waste less at its end */
-#define REGION_TRIES_MAX 64u /* bounds the search; it goes on only while nothing fits at all */
-#define RUN_WASTE_MAX    64u /* in 1/1024 of the run */
+#define RUN_WASTE_MAX    32u /* in 1/1024 of the run */
 #define HUGE_ROUND_BYTES ((size_t)4096)
-#define SLAB_EMPTY_SHARE 32u /* of the capacity, that may lie in empty regions */
 
 dp_status slab_create(dp_tier *tier, dp_pool *pool, slab **out)
 {
@@ -64,70 +58,18 @@ size_t slab_alignment_bytes(const slab *self)
     return self->alignment_bytes;
 }
 
-/* ---- regions ---- */
-
-static uint64_t address_of(const slab_region *region)
-{
-    return (uint64_t)(uintptr_t)region->memory.host | region->memory.device;
-}
-
-static void capacity_change(slab *self, int64_t bytes)
-{
-    self->stats.capacity_bytes += (uint64_t)bytes;
-    atomic_store_explicit(&self->capacity_seen, (size_t)self->stats.capacity_bytes,
-                          memory_order_relaxed);
-}
-
-/* Calls the tier; the new region is on no list yet. */
-static dp_status region_take(slab *self, size_t size_bytes, slab_region **out)
-{
-    slab_region *region = os_calloc(1, sizeof *region);
-    if (region == NULL)
-        return DP_ERR_NOMEM;
-    self->stats.region_calls++;
-    dp_status status = tier_region_get(self->tier, size_bytes, &region->memory);
-    if (status != DP_OK) {
-        os_free(region);
-        return status;
-    }
-    DP_ASSERT(region->memory.size_bytes >= size_bytes);
-    DP_ASSERT(address_of(region) % self->alignment_bytes == 0);
-    list_init(&region->link);
-    list_init(&region->runs);
-    list_push_back(&self->regions, &region->age_link);
-    capacity_change(self, (int64_t)region->memory.size_bytes);
-    *out = region;
-    return DP_OK;
-}
-
-static void region_give_back(slab *self, slab_region *region)
-{
-    DP_ASSERT(list_is_empty(&region->runs));
-    slab_walk_pass_region(self, region);
-    list_remove(&region->age_link);
-    list_remove(&region->link);
-    self->stats.region_calls++;
-    capacity_change(self, -(int64_t)region->memory.size_bytes);
-    nvtx_heap_remove(region->heap);
-    /* The next owner of these addresses is not ours. */
-    OS_UNPOISON(region->memory.host, region->memory.host == NULL ? 0 : region->memory.size_bytes);
-    tier_region_put(self->tier, &region->memory);
-    os_free(region);
-}
+/* ---- runs ---- */
 
 /* A run with nothing taken; descriptors are written when their block is first taken. */
 static slab_run *run_alloc(slab *self, unsigned size_class, uint32_t total)
 {
-    slab_run *run = total == 1 ? self->spare_run : NULL;
-    if (run != NULL)
-        self->spare_run = NULL;
-    else
-        run = os_aligned(64, RUN_HEADER_BYTES + total * sizeof(dp_buf));
+    slab_run *run = slab_run_memory(self, total);
     if (run == NULL)
         return NULL;
     *run = (slab_run){
         .pool = self->pool,
         .total = total,
+        .room = run->room,
         .stride_bytes = (uint32_t)size_class_bytes(size_class),
         .size_class = (uint8_t)size_class,
     };
@@ -136,160 +78,7 @@ static slab_run *run_alloc(slab *self, unsigned size_class, uint32_t total)
     return run;
 }
 
-/* A large block has a run of its own, which comes and goes with it: one such is kept. */
-static void run_free(slab *self, slab_run *run)
-{
-    if (run->total == 1 && self->spare_run == NULL)
-        self->spare_run = run;
-    else
-        os_free(run);
-}
-
-static void kept_give_back(slab *self, slab_region *region)
-{
-    slab_run *run = LIST_OF(region->runs.next, slab_run, region_link);
-    self->kept_count--;
-    self->kept_bytes -= region->memory.size_bytes;
-    slab_walk_pass_run(self, run);
-    list_remove(&run->region_link);
-    run_free(self, run);
-    region_give_back(self, region);
-}
-
-static void empty_give_back(slab *self, slab_region *region)
-{
-    self->empty_bytes -= region->memory.size_bytes;
-    region_give_back(self, region);
-}
-
-/* Empty regions stand at the back of `open`; above the watermark the last ones go. */
-static void watermark_keep(slab *self)
-{
-    while (self->empty_bytes > self->region_bytes &&
-           self->empty_bytes > self->stats.capacity_bytes / SLAB_EMPTY_SHARE)
-        empty_give_back(self, region_of(self->open.previous));
-}
-
-static void trim(slab *self)
-{
-    while (!list_is_empty(&self->kept))
-        kept_give_back(self, region_of(self->kept.previous));
-    for (list_node *node = self->open.next; node != &self->open;) {
-        slab_region *region = region_of(node);
-        node = node->next;
-        if (region->busy == 0)
-            empty_give_back(self, region);
-    }
-    os_free(self->spare_run);
-    self->spare_run = NULL;
-}
-
-/* As region_take; a tier that is full is asked again once what we keep unused has gone back. */
-static dp_status region_take_or_trim(slab *self, size_t size_bytes, slab_region **out)
-{
-    dp_status status = region_take(self, size_bytes, out);
-    if (status == DP_OK || self->kept_bytes + self->empty_bytes == 0)
-        return status;
-    trim(self);
-    return region_take(self, size_bytes, out);
-}
-
-static dp_status region_open(slab *self, slab_region **out)
-{
-    slab_region *region = NULL;
-    dp_status status = region_take_or_trim(self, self->region_bytes, &region);
-    if (status != DP_OK)
-        return status;
-    region->units = (unsigned)(self->region_bytes / self->unit_bytes);
-    region->heap = nvtx_heap_add(self->tier->info.id, address_of(region), region->memory.size_bytes,
-                                 NVTX_HEAP_CUT);
-    list_push_front(&self->open, &region->link);
-    self->empty_bytes += region->memory.size_bytes;
-    *out = region;
-    return DP_OK;
-}
-
-/* The first place for `bits` (ones from bit 0 up) among the free units, or false. */
-static bool region_fit(const slab_region *region, uint64_t bits, unsigned units, unsigned *at)
-{
-    for (unsigned i = 0; i + units <= region->units; i++) {
-        if ((region->busy & (bits << i)) == 0) {
-            *at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * The fullest of the open regions that has such a place, among the first REGION_TRIES_MAX: runs
- * then gather in few regions, and the others empty and go back.  NULL when there is none.
- */
-static slab_region *region_choose(slab *self, uint64_t bits, unsigned units, unsigned *at)
-{
-    slab_region *best = NULL;
-    int best_busy = -1;
-    unsigned tries = 0;
-    LIST_EACH(node, &self->open)
-    {
-        slab_region *region = region_of(node);
-        int busy = __builtin_popcountll(region->busy);
-        unsigned place = 0;
-        if (busy > best_busy && region_fit(region, bits, units, &place)) {
-            best = region;
-            best_busy = busy;
-            *at = place;
-        }
-        if (++tries == REGION_TRIES_MAX && best != NULL)
-            break;
-    }
-    return best;
-}
-
-static dp_status units_take(slab *self, unsigned units, slab_region **out, unsigned *at)
-{
-    uint64_t bits = bits_of(units);
-    slab_region *region = region_choose(self, bits, units, at);
-    if (region == NULL) {
-        dp_status status = region_open(self, &region);
-        if (status != DP_OK)
-            return status;
-        *at = 0;
-    }
-    if (region->busy == 0)
-        self->empty_bytes -= region->memory.size_bytes;
-    bool was_empty = region->busy == 0;
-    region->busy |= bits << *at;
-    bool is_full = region->busy == bits_of(region->units);
-    if (was_empty || is_full) {
-        list_remove(&region->link);
-        list_push_front(is_full ? &self->full : &self->open, &region->link);
-    }
-    *out = region;
-    return DP_OK;
-}
-
-static void units_give_back(slab *self, slab_region *region, uint64_t unit_bits)
-{
-    DP_ASSERT((region->busy & unit_bits) == unit_bits);
-    bool was_full = region->busy == bits_of(region->units);
-    region->busy &= ~unit_bits;
-    if (region->busy != 0) {
-        if (was_full) {
-            list_remove(&region->link);
-            list_push_front(&self->open, &region->link);
-        }
-        return;
-    }
-    list_remove(&region->link);
-    list_push_back(&self->open, &region->link);
-    self->empty_bytes += region->memory.size_bytes;
-    watermark_keep(self);
-}
-
-/* ---- runs ---- */
-
-/* How many units a run of such blocks takes: the fewest that waste at most 1/16 at their end. */
+/* How many units a run of such blocks takes: the fewest that waste at most 1/32 at their end. */
 static unsigned run_units(const slab *self, size_t stride_bytes)
 {
     unsigned least = (unsigned)((stride_bytes + self->unit_bytes - 1) / self->unit_bytes);
@@ -299,8 +88,7 @@ static unsigned run_units(const slab *self, size_t stride_bytes)
     unsigned best = least;
     size_t best_ratio = SIZE_MAX; /* waste in 1/1024 of the run */
     for (unsigned units = least; units <= most; units++) {
-        size_t bytes = units * self->unit_bytes;
-        size_t ratio = bytes % stride_bytes * 1024 / bytes;
+        size_t ratio = slab_run_waste(self, units, stride_bytes);
         if (ratio < best_ratio) {
             best = units;
             best_ratio = ratio;
@@ -320,14 +108,11 @@ static dp_status run_create(slab *self, unsigned size_class, slab_run **out)
     slab_run *run = run_alloc(self, size_class, (uint32_t)(units * self->unit_bytes / stride));
     if (run == NULL)
         return DP_ERR_NOMEM;
-    unsigned at = 0;
-    dp_status status = units_take(self, units, &run->region, &at);
+    dp_status status = slab_units_take(self, run, units);
     if (status != DP_OK) {
-        run_free(self, run);
+        slab_run_free(self, run);
         return status;
     }
-    run->unit_bits = bits_of(units) << at;
-    run->offset_bytes = at * self->unit_bytes;
     run->touched = (run->region->touched & run->unit_bits) != 0;
     run->region->touched |= run->unit_bits;
     list_push_front(&run->region->runs, &run->region_link);
@@ -348,7 +133,7 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
             self->kept_bytes -= region->memory.size_bytes;
             list_remove(&region->link);
             list_push_front(&self->huge, &region->link);
-            nvtx_block_add(region->heap, address_of(region), run->stride_bytes);
+            nvtx_block_add(region->heap, slab_region_address(region), run->stride_bytes);
             *out = run;
             return DP_OK;
         }
@@ -357,17 +142,17 @@ static dp_status huge_create(slab *self, unsigned size_class, slab_run **out)
     if (run == NULL)
         return DP_ERR_NOMEM;
     size_t bytes = os_align_up(size_class_bytes(size_class), HUGE_ROUND_BYTES);
-    dp_status status = region_take_or_trim(self, bytes, &run->region);
+    dp_status status = slab_region_take(self, bytes, &run->region);
     if (status != DP_OK) {
-        run_free(self, run);
+        slab_run_free(self, run);
         return status;
     }
     list_push_front(&run->region->runs, &run->region_link);
     list_push_front(&self->huge, &run->region->link);
     slab_region *region = run->region;
-    region->heap = nvtx_heap_add(self->tier->info.id, address_of(region), region->memory.size_bytes,
-                                 NVTX_HEAP_WHOLE);
-    nvtx_block_add(region->heap, address_of(region), run->stride_bytes);
+    region->heap = nvtx_heap_add(self->tier->info.id, slab_region_address(region),
+                                 region->memory.size_bytes, NVTX_HEAP_WHOLE);
+    nvtx_block_add(region->heap, slab_region_address(region), run->stride_bytes);
     *out = run;
     return DP_OK;
 }
@@ -379,18 +164,18 @@ static void run_end(slab *self, slab_run *run)
         slab_walk_pass_run(self, run);
         list_remove(&run->link);
         list_remove(&run->region_link);
-        units_give_back(self, region, run->unit_bits);
-        run_free(self, run);
+        slab_units_give_back(self, region, run->unit_bits);
+        slab_run_free(self, run);
         return;
     }
-    nvtx_block_remove(region->heap, address_of(region));
+    nvtx_block_remove(region->heap, slab_region_address(region));
     list_remove(&region->link);
     list_push_front(&self->kept, &region->link);
     self->kept_count++;
     self->kept_bytes += region->memory.size_bytes;
     while (self->kept_count > SLAB_HUGE_KEPT_MAX || self->kept_bytes > SLAB_HUGE_KEPT_BYTES_MAX)
-        kept_give_back(self, region_of(self->kept.previous));
-    watermark_keep(self); /* the capacity that it is measured by may have shrunk */
+        slab_kept_give_back(self, region_of(self->kept.previous));
+    slab_watermark_keep(self); /* the capacity that it is measured by may have shrunk */
 }
 
 /* ---- blocks ---- */
@@ -496,7 +281,7 @@ size_t slab_rest_max(const slab *self, unsigned size_class)
 void slab_trim(slab *self)
 {
     os_lock(&self->lock);
-    trim(self);
+    slab_trim_locked(self);
     os_unlock(&self->lock);
 }
 
@@ -518,7 +303,7 @@ void slab_destroy(slab *self)
 {
     if (self == NULL)
         return;
-    trim(self);
+    slab_trim_locked(self);
     DP_ASSERT(self->stats.live_blocks == 0);
     DP_ASSERT(self->stats.capacity_bytes == 0);
     os_mutex_destroy(&self->lock);

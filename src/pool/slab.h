@@ -3,7 +3,7 @@
  * Rung 2: ONE allocator for every tier.  Blocks are cut from the tier's regions; what describes
  * them (struct dp_buf) lives in ordinary memory, since the CPU cannot write a header into HBM.
  *
- *     tier -> region (2 MiB on host) -> run (whole units of 64 KiB) -> block
+ *     tier -> region (2 MiB on host) -> run (whole units of 32 KiB) -> block
  *
  *     region  | unit | unit | unit | unit | unit | unit | ...   up to 64 units, one bitmap word
  *     run     [ 80 B blocks ][      40 KiB blocks       ]
@@ -30,7 +30,12 @@
 #include "pool/size_class.h"
 #include "pool/tier.h"
 
-#define SLAB_UNIT_BYTES      ((size_t)64 << 10)
+/* What runs are made of.  A smaller unit leaves less at the end of a class's last run. */
+#ifdef __wasm__
+#define SLAB_UNIT_BYTES ((size_t)64 << 10) /* a page: descriptors come in whole pages there too */
+#else
+#define SLAB_UNIT_BYTES ((size_t)32 << 10)
+#endif
 #define SLAB_BLOCK_BYTES_MAX ((size_t)1 << 20) /* larger blocks are huge */
 
 /* Freed huge regions that are kept: at most this many, of at most this many bytes together. */

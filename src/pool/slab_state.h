@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rung 2: what a slab is made of, for slab.c, which works on it, and slab_check.c, which walks it.
+ * Rung 2: what a slab is made of, for slab.c and slab_region.c, which work on it, and slab_check.c,
+ * which walks it.
  *
  * Invariants, all under the slab's lock:
  *   run      total == live + free_count + (total - fresh), live the blocks that are out;
@@ -16,7 +17,11 @@
 #include "pool/list.h"
 #include "pool/slab.h"
 
-#define SLAB_UNITS_MAX 64u /* bits of slab_region.busy */
+#define SLAB_UNITS_MAX  64u /* bits of slab_region.busy */
+#define SLAB_SPARE_RUNS 8u
+
+/* Blocks that spare runs have room for together: 256 KiB of descriptors. */
+#define SLAB_SPARE_ROOM_MAX 4096u
 
 typedef struct slab_region {
     list_node link;     /* in slab.open, .full, .huge or .kept */
@@ -38,6 +43,7 @@ struct slab_run {
     uint32_t free_count;
     uint32_t fresh; /* blocks before it were taken at least once, those behind it never */
     uint32_t total;
+    uint32_t room; /* blocks that there is memory for, total at least */
     uint32_t stride_bytes;
     size_t offset_bytes; /* of the first block in the region */
     uint64_t unit_bits;  /* 0: huge */
@@ -70,8 +76,9 @@ struct slab {
     list_node kept; /* huge, free; the latest in front */
     unsigned kept_count;
     size_t kept_bytes;
-    size_t empty_bytes;  /* in open regions without runs */
-    slab_run *spare_run; /* (or NULL) memory for the next run of one block */
+    size_t empty_bytes;                    /* in open regions without runs */
+    slab_run *spare_run;                   /* (or NULL) memory for the next run of one block */
+    slab_run *spare_runs[SLAB_SPARE_RUNS]; /* (or NULL) for other runs, the latest in front */
     slab_stats stats;
     _Atomic size_t capacity_seen; /* stats.capacity_bytes, for readers without the lock */
     list_node partial[SIZE_CLASS_COUNT];
@@ -123,5 +130,45 @@ static inline uint64_t bits_of(unsigned count)
 {
     return ~(uint64_t)0 >> (64u - count);
 }
+
+/* What so many units of such blocks waste at their end, in 1/1024; they hold one at least. */
+static inline size_t slab_run_waste(const slab *self, unsigned units, size_t stride_bytes)
+{
+    size_t bytes = units * self->unit_bytes;
+    return bytes % stride_bytes * 1024 / bytes;
+}
+
+/* What an NVTX tool knows the region's memory by. */
+static inline uint64_t slab_region_address(const slab_region *region)
+{
+    return (uint64_t)(uintptr_t)region->memory.host | region->memory.device;
+}
+
+/* ---- slab_region.c ---- */
+
+/* A region that is on no list yet; a tier that is full is asked again once what is kept unused has
+ * gone back. */
+dp_status slab_region_take(slab *self, size_t size_bytes, slab_region **out);
+
+/* The latter's run goes with it. */
+void slab_kept_give_back(slab *self, slab_region *region);
+
+/* Of the empty regions, those above the watermark go. */
+void slab_watermark_keep(slab *self);
+
+/* Everything that is kept unused goes. */
+void slab_trim_locked(slab *self);
+
+/*
+ * Finds the run its units: as many as given, or fewer where that makes use of what open regions
+ * have between runs, or where the tier refuses another region.  The run must have memory for as
+ * many blocks as the given number of units holds.
+ */
+dp_status slab_units_take(slab *self, slab_run *run, unsigned units);
+void slab_units_give_back(slab *self, slab_region *region, uint64_t unit_bits);
+
+/* Memory for a run of so many blocks: a spare one's, else new.  NULL when there is none. */
+slab_run *slab_run_memory(slab *self, uint32_t total);
+void slab_run_free(slab *self, slab_run *run);
 
 #endif

@@ -103,6 +103,7 @@ enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
     cudaMemcpyDeviceToHost = 2,
+    cudaMemcpyDeviceToDevice = 3,
     cudaMemcpyDefault = 4
 };
 typedef struct cuda_host_stream *cudaStream_t;
