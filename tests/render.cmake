@@ -158,7 +158,7 @@ if(DP_FUZZ)
   foreach(library dp_render dp_svg dp_kernels)
     target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
   endforeach()
-  # `fuzz_seeds FOLDER` makes fuzz_decode's first corpus.
+  # `fuzz_seeds MEDIA DRAWINGS` makes the first corpora.
   add_executable(fuzz_seeds fuzz/fuzz_seeds.c)
   target_link_libraries(fuzz_seeds PRIVATE dp_flags dp_media_make)
   target_include_directories(fuzz_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support)
