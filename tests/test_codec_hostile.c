@@ -261,6 +261,59 @@ static void decoders_survive_every_failing_allocation(void **state)
     }
 }
 
+/* Two frames, so that a format that can move does. */
+static picture two_frames(render_rig *rig)
+{
+    picture p;
+    assert_int_equal(picture_take(&rig->task, 40, 30, 2, &p), DP_OK);
+    memset(p.bytes, 0, p.frame_bytes);
+    memset(p.bytes + p.frame_bytes, 255, p.frame_bytes);
+    picture_durations_ms(&p)[0] = picture_durations_ms(&p)[1] = 50;
+    return p;
+}
+
+static void encoders_survive_every_failing_allocation(void **state)
+{
+    static const dp_media_format formats[] = {DP_MEDIA_JPEG, DP_MEDIA_PNG, DP_MEDIA_WEBP};
+    const encode_hints hints = {0};
+    render_rig *rig = *state;
+    picture p = two_frames(rig);
+    const uint64_t held = rig_used_bytes(rig);
+
+    for (size_t f = 0; f < 3; f++) {
+        bool fired = dp_media_can_decode(formats[f]);
+        for (uint64_t n = 1; fired; n++) {
+            dp_buf *out;
+            rig->task.message[0] = '\0';
+            os_malloc_fail_nth(n);
+            const dp_status status = codec_encode(&rig->task, formats[f], &p, &hints, &out);
+            fired = os_malloc_fail_nth(0) == 0;
+            if (status == DP_OK) {
+                dp_put(out);
+            } else {
+                assert_true(rig->task.message[0] != '\0');
+            }
+            assert_int_equal(rig_used_bytes(rig), held);
+            assert_true(n < 1000);
+        }
+    }
+    picture_drop(&p);
+}
+
+static void a_late_animation_is_stopped_in_the_encoder(void **state)
+{
+    const encode_hints hints = {0};
+    render_rig *rig = *state;
+    picture p = two_frames(rig);
+    dp_buf *out;
+
+    rig->task.deadline_ns = 1;
+    if (codec_can_move(DP_MEDIA_WEBP)) {
+        assert_int_equal(codec_encode(&rig->task, DP_MEDIA_WEBP, &p, &hints, &out), DP_ERR_TIMEOUT);
+    }
+    picture_drop(&p);
+}
+
 /* An orientation tag in every damaged form: offsets beyond the end, no entries, another type. */
 static void damaged_exif_never_crashes(void **state)
 {
@@ -289,6 +342,8 @@ int main(void)
         RIG_TEST(files_cut_short_never_crash),
         RIG_TEST(a_file_cut_short_is_an_error),
         RIG_TEST(files_with_turned_bits_never_crash),
+        RIG_TEST(a_late_animation_is_stopped_in_the_encoder),
+        RIG_TEST(encoders_survive_every_failing_allocation),
         RIG_TEST(decoders_survive_every_failing_allocation),
         RIG_TEST(damaged_exif_never_crashes),
     };

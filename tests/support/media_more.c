@@ -39,12 +39,16 @@ static void *get(size_t size_bytes)
     return memory;
 }
 
+#if DP_HAVE_AVIF || DP_HAVE_WEBPMUX
+
 static made_media copy_of(const void *bytes, size_t size_bytes)
 {
     made_media made = {get(size_bytes), size_bytes};
     memcpy(made.bytes, bytes, size_bytes);
     return made;
 }
+
+#endif
 
 void media_exif(uint8_t out[MEDIA_EXIF_BYTES], unsigned orientation)
 {
