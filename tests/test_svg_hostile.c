@@ -106,6 +106,9 @@ static void what_is_for_another_engine_is_told(void **state)
         "<filter id='f'><feTurbulence/></filter><g filter='url(#f)'>" RECT "</g>",
         "<filter id='f'><feImage href='#x'/></filter><g filter='url(#f)'>" RECT "</g>",
         "<g filter='blur(2px)'>" RECT "</g>",
+        "<style>rect[width]{fill:red}</style>" RECT,
+        "<style>g,g + rect{fill:red}</style>" RECT,
+        "<style>:first-child{fill:red}</style>" RECT,
         "<g style='mix-blend-mode:hue'>" RECT "</g>",
         "<path d='M0 0L1 1' stroke='red' vector-effect='non-scaling-stroke'/>",
         "<filter id='f'><feComponentTransfer><feFuncA type='gamma'/></feComponentTransfer></filter>"
@@ -124,7 +127,8 @@ static void what_nobody_sees_does_not_count(void **state)
     (void)state;
     draws("<defs><text>x</text><image href='a.png'/><pattern id='p'>" RECT
           "</pattern></defs>"
-          "<g display='none'><text>x</text><foreignObject/></g><text> \n </text><image/>"
+          "<g display='none'><text>x</text><foreignObject/></g><g visibility='hidden'>"
+          "<image href='a.png'/><foreignObject/></g><text> \n </text><image/>"
           "<marker id='m'>" RECT
           "</marker><rect width='0' height='9' fill='url(#p)'/>"
           "<g style='fill:url(#p)'/><filter id='f'><feTurbulence/></filter>"

@@ -274,12 +274,12 @@ static void enter_other(svg_compiler *c, svg_element *element, svg_frame *parent
     case SVG_EL_IMAGE:
         href = svg_attribute_get(element, SVG_AT_HREF);
         if (href != NULL && *svg_skip_space(href) != '\0' && !parent->in_clip &&
-            prepare(c, f, element, parent)) {
+            prepare(c, f, element, parent) && !f->style.hidden) {
             svg_unsupported(c, "a picture inside it");
         }
         break;
     case SVG_EL_FOREIGN_OBJECT:
-        if (!parent->in_clip && prepare(c, f, element, parent)) {
+        if (!parent->in_clip && prepare(c, f, element, parent) && !f->style.hidden) {
             svg_unsupported(c, "a foreign object");
         }
         break;

@@ -173,6 +173,24 @@ static uint32_t specificity_of(const svg_compound *c)
     return value;
 }
 
+/*
+ * What a selector is refused for: a state that no still picture is in matches nothing; a selector
+ * of another kind could match, and that is another engine's to know.
+ */
+static void check_selector(svg_job *job, const char *at, const char *end)
+{
+    static const char *const states[] = {":hover",   ":active",  ":focus", ":visited",
+                                         ":checked", ":enabled", ":target"};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (strncmp(at, states[i], strlen(states[i])) == 0) {
+            return;
+        }
+    }
+    if (at < end && strchr(":[+~", *at) != NULL) {
+        svg_fail(job, DP_ERR_UNSUPPORTED, "svg shows styles by selectors that are not read here");
+    }
+}
+
 /* A whole selector up to `end`; its compounds are kept right to left. */
 static bool read_selector(svg_job *job, const svg_names *names, const char *text, const char *end,
                           svg_rule *out)
@@ -188,6 +206,7 @@ static bool read_selector(svg_job *job, const svg_names *names, const char *text
             continue;
         }
         if (count == SVG_COMPOUNDS_MAX || !read_compound(&p, names, &compounds[count])) {
+            check_selector(job, p, end);
             return false;
         }
         compounds[count].child = child;

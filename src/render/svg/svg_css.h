@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Style sheets: declarations, and rules with selectors of types, classes, ids, `*`, and their
- * descendant and child combinations.  Selectors of other kinds match nothing; at-rules are skipped.
+ * descendant and child combinations.  States such as :hover match nothing, at-rules are skipped; a
+ * sheet with selectors of other kinds makes the document another engine's.
  */
 #ifndef DP_RENDER_SVG_CSS_H
 #define DP_RENDER_SVG_CSS_H
