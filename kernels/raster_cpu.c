@@ -244,7 +244,11 @@ static void fill(uint8_t *rgba, size_t stride_bytes, const uint32_t size[2], uin
         line[i] = colour;
     }
     for (uint32_t row = 0; row < size[1]; row++) {
-        memcpy(rgba + row * stride_bytes, line, 4 * (size_t)size[0]);
+        if (size[0] == RASTER_TILE) { /* a size that the compiler knows is four stores */
+            memcpy(rgba + row * stride_bytes, line, sizeof(line));
+        } else {
+            memcpy(rgba + row * stride_bytes, line, 4 * (size_t)size[0]);
+        }
     }
 }
 
