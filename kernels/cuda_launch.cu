@@ -66,6 +66,13 @@ const char *cuda_stream_download(uint64_t stream, void *to, uint64_t from, size_
                                     cudaMemcpyDeviceToHost, cuda_launch_stream(stream)));
 }
 
+const char *cuda_stream_copy(uint64_t stream, uint64_t to, uint64_t from, size_t size_bytes)
+{
+    return words_of(cudaMemcpyAsync(reinterpret_cast<void *>(to),
+                                    reinterpret_cast<const void *>(from), size_bytes,
+                                    cudaMemcpyDeviceToDevice, cuda_launch_stream(stream)));
+}
+
 const char *cuda_stream_wait(uint64_t stream)
 {
     return words_of(cudaStreamSynchronize(cuda_launch_stream(stream)));

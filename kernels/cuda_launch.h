@@ -34,6 +34,8 @@ const char *cuda_stream_open(uint64_t *out);
 void cuda_stream_close(uint64_t stream);
 const char *cuda_stream_upload(uint64_t stream, uint64_t to, const void *from, size_t size_bytes);
 const char *cuda_stream_download(uint64_t stream, void *to, uint64_t from, size_t size_bytes);
+/* Within the device's memory. */
+const char *cuda_stream_copy(uint64_t stream, uint64_t to, uint64_t from, size_t size_bytes);
 const char *cuda_stream_wait(uint64_t stream);
 
 #ifdef __cplusplus

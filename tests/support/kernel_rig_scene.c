@@ -18,7 +18,7 @@
 #define PARTS    5u
 #define COMMANDS 64u
 #define DEPTH    4u
-#define SIDE     70u
+#define SIDE     50u
 
 /* A scene and what it points to. */
 typedef struct drawing {
@@ -183,7 +183,7 @@ void kernel_rig_scene(void **state)
                                 .size_bytes = size_bytes,
                                 .spare = kernel_rig_memory->take(NULL, spare_bytes),
                                 .spare_bytes = spare_bytes};
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 5; round++) {
         draw_batch_begin(&batch, &memory);
         for (uint32_t i = 0; i < SCENES; i++) {
             add_drawing(&drawings[i], &batch, context);

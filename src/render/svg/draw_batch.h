@@ -55,7 +55,8 @@ dp_status draw_batch_add(draw_batch *batch, draw_context *context, const scene *
 
 /*
  * Everything on `stream` (kernels/cuda_launch.h), without waiting.  NULL when it was taken, else
- * CUDA's words (static).  Once a batch.  Only in builds with nvcc (DP_HAVE_CUDA).
+ * CUDA's words (static).  Once a batch, unless no drawing has a filter.  Only in builds with nvcc
+ * (DP_HAVE_CUDA).
  */
 const char *draw_batch_run_cuda(draw_batch *batch, uint64_t stream);
 

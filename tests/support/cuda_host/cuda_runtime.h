@@ -100,7 +100,11 @@ template <typename T> inline T __ldg(const T *address)
 }
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaMemcpyKind {
+    cudaMemcpyHostToDevice = 1,
+    cudaMemcpyDeviceToHost = 2,
+    cudaMemcpyDeviceToDevice = 3
+};
 #define cudaStream_t          struct cuda_host_stream *
 #define cudaStreamPerThread   (static_cast<struct cuda_host_stream *>(nullptr))
 #define cudaStreamNonBlocking 1u
