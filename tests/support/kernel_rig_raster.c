@@ -258,7 +258,7 @@ void kernel_rig_raster(void **state)
         const uint32_t colour = random_colour();
         memcpy(m->layer + i, &colour, 4);
     }
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < KERNEL_RIG_ROUNDS(8); i++) {
         compare_batch(m);
     }
     assert_int_equal(m->seen, (2u << RASTER_OP_COUNT) - 1);
