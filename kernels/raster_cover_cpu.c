@@ -126,9 +126,10 @@ typedef struct closer_job {
     uint8_t *coverage;
 } closer_job;
 
-/* The sum of fine cells' areas, column by column; all rows of cells go along side by side. */
+/* The sum of a pixel's fine cells' areas, column by column; all rows of cells go along side by
+ * side. Clears the cells. */
 RASTER_VECTOR
-static uint32_t sum_fine(const int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT runs, uint32_t rows)
+static uint32_t sum_fine(int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT runs, uint32_t rows)
 {
     int32_t areas[RASTER_FINE] = {0};
     uint32_t all = 0;
@@ -137,6 +138,7 @@ static uint32_t sum_fine(const int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT 
         for (uint32_t i = 0; i < rows; i++) {
             runs[i] += cells[column * RASTER_FINE + i];
             areas[i] += raster_area(runs[i], RASTER_NON_ZERO);
+            cells[column * RASTER_FINE + i] = 0;
         }
     }
     for (uint32_t i = 0; i < rows; i++) {
@@ -172,7 +174,6 @@ static void refine_row(const closer_job *job, int32_t row, uint32_t wanted)
                               .row_step = 1,
                               .left = 1};
     int32_t runs[RASTER_FINE] = {0};
-    memset(job->cells, 0, sizeof(*job->cells) * RASTER_FINE * ((size_t)grid.columns + 1));
     for (uint32_t i = cover->edges->row_ref; i < end; i++) {
         const uint32_t ref = cover->plan->refs[i];
         if ((ref & RASTER_REF_FIRST) != 0) {
@@ -186,6 +187,8 @@ static void refine_row(const closer_job *job, int32_t row, uint32_t wanted)
             job->coverage[row * RASTER_TILE + first + x] = (uint8_t)raster_coverage_fine(areas);
         }
     }
+    /* What is behind the last pixel. */
+    memset(job->cells + count * RASTER_FINE * RASTER_FINE, 0, sizeof(*job->cells) * RASTER_FINE);
 }
 
 /* The pixels of a row that are to be drawn again, a bit each. */

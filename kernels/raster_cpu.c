@@ -314,7 +314,7 @@ int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scra
     m->job = job;
     m->work = 0;
     m->stopped = false;
-    memset(m->cells, 0, sizeof(*m->cells) * RASTER_COARSE_CELLS);
+    memset(m->cells, 0, sizeof(m->cells));
     for (uint32_t row = job->first; row < job->end; row++) {
         for (uint32_t column = 0; column < plan->columns && !m->stopped; column++) {
             m->x = (int32_t)(column * RASTER_TILE);

@@ -215,6 +215,12 @@ static void opacity_is_folded_where_nothing_overlaps(void **state)
     draws("<rect width='2' height='1' stroke='red' opacity='.5'/>",
           "group { x0.5\nfill " RM " #000000ff\nstroke " RM " #ff0000ff width 1\n} group\n");
     draws("<g opacity='.5'/>", "");
+    draws(
+        "<clipPath id='c'><circle r='1'/><path d='M0 0L9 9L0 9'/></clipPath>"
+        "<rect width='2' height='1' clip-path='url(#c)' opacity='.5'/>",
+        "clip {\nfill M1,0 C1,0.5523 0.5523,1 0,1 C-0.5523,1 -1,0.5523 -1,0 C-1,-0.5523 -0.5523,-1 "
+        "0,-1 C0.5523,-1 1,-0.5523 1,0 Z\nfill M0,0 L9,9 L0,9\nready\nfill " RM
+        " #000000ff x0.5\n} clip\n");
     draws("<g opacity='1.5'>" R "</g>", "fill " RM " #000000ff\n");
 }
 

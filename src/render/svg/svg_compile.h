@@ -102,15 +102,26 @@ void svg_wrap_clip(svg_compiler *c, svg_frame *f);
 void svg_wrap_mask(svg_compiler *c, svg_frame *f);
 void svg_finish_clip(svg_compiler *c, svg_frame *f);
 void svg_finish_mask(svg_compiler *c, svg_frame *f);
-/* The box of shapes from command `first` on, in the space that `matrix` leads out of. */
-svg_box svg_range_box(svg_compiler *c, uint32_t first, const svg_matrix *matrix);
 /* x, y, width, height of a mask or a filter; false when there is no such region. */
 bool svg_region_of(const svg_element *element, bool of_box, const svg_box *box,
                    const svg_metrics *metrics, svg_box *out);
-/* The same with room for strokes: nothing is painted outside. */
-svg_box svg_range_ink(svg_compiler *c, uint32_t first, const svg_matrix *matrix);
 /* Takes OP_BOX out. */
 void svg_drop_boxes(svg_compiler *c);
+
+/* svg_measure.c */
+/* The box of shapes from command `first` on, in the space that `matrix` leads out of. */
+svg_box svg_range_box(svg_compiler *c, uint32_t first, const svg_matrix *matrix);
+/* The same with room for strokes: nothing is painted outside. */
+svg_box svg_range_ink(svg_compiler *c, uint32_t first, const svg_matrix *matrix);
+/* Something from command `first` on is filtered, and reaches beyond its ink. */
+bool svg_range_has_filters(const svg_compiler *c, uint32_t first);
+/* Where the shapes of a clip or the picture of a mask that begins at `i` end. */
+uint32_t svg_skip_to_ready(const svg_compiler *c, uint32_t i);
+
+static inline bool svg_is_paint(const scene_command *command)
+{
+    return command->op == SCENE_FILL || command->op == SCENE_STROKE;
+}
 
 /* svg_filter.c: the filter's index; SCENE_NONE: the element is not shown. */
 uint32_t svg_filter_make(svg_compiler *c, svg_frame *f, svg_element *filter, const svg_box *box);

@@ -27,26 +27,6 @@ static scene_command plain(scene_op op)
                            .filter = SCENE_NONE};
 }
 
-static bool is_paint(const scene_command *command)
-{
-    return command->op == SCENE_FILL || command->op == SCENE_STROKE;
-}
-
-/* Where the shapes of a clip or the picture of a mask that begins at `i` end. */
-static uint32_t skip_to_ready(const svg_compiler *c, uint32_t i)
-{
-    const scene_command *commands = scene_commands(c->builder);
-    uint32_t open = 0;
-    for (;; i++) {
-        const uint8_t op = commands[i].op;
-        if (op == SCENE_CLIP_BEGIN || op == SCENE_MASK_BEGIN) {
-            open++;
-        } else if ((op == SCENE_CLIP_READY || op == SCENE_MASK_READY) && --open == 0) {
-            return i;
-        }
-    }
-}
-
 /* Something is painted from `first` on. */
 static bool shows_something(const svg_compiler *c, uint32_t first)
 {
@@ -66,8 +46,8 @@ static void hide(svg_compiler *c, uint32_t first)
     uint32_t kept = first;
     for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
         if (commands[i].op == SCENE_CLIP_BEGIN || commands[i].op == SCENE_MASK_BEGIN) {
-            i = skip_to_ready(c, i);
-        } else if (is_paint(&commands[i]) || commands[i].op == SVG_OP_BOX) {
+            i = svg_skip_to_ready(c, i);
+        } else if (svg_is_paint(&commands[i]) || commands[i].op == SVG_OP_BOX) {
             commands[kept] = commands[i];
             commands[kept++].op = SVG_OP_BOX;
         }
@@ -87,91 +67,10 @@ void svg_drop_boxes(svg_compiler *c)
     scene_cut_commands(c->builder, kept);
 }
 
-/* A command's matrix seen from the space that `back` leads into. */
-static svg_matrix seen_from(const svg_compiler *c, const svg_matrix *back, uint32_t index)
-{
-    const scene_matrix *m = &((scene_matrix *)c->builder->arrays[SCENE_MATRICES].items)[index];
-    const svg_matrix own = svg_matrix_of(m);
-    svg_matrix seen = svg_matrix_mul(back, &own);
-    /* Floats there and back leave a grain that would turn a straight box. */
-    const double grain = 1e-6 * (fabs(seen.a) + fabs(seen.b) + fabs(seen.c) + fabs(seen.d));
-    seen.b = fabs(seen.b) < grain ? 0 : seen.b;
-    seen.c = fabs(seen.c) < grain ? 0 : seen.c;
-    return seen;
-}
-
-svg_box svg_range_box(svg_compiler *c, uint32_t first, const svg_matrix *matrix)
-{
-    svg_box box = SVG_BOX_EMPTY;
-    svg_matrix back;
-    const scene_command *commands = scene_commands(c->builder);
-    if (!svg_matrix_invert(matrix, &back)) {
-        return box;
-    }
-    for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
-        if (commands[i].op == SCENE_CLIP_BEGIN || commands[i].op == SCENE_MASK_BEGIN) {
-            i = skip_to_ready(c, i);
-        } else if (is_paint(&commands[i]) || commands[i].op == SVG_OP_BOX) {
-            const svg_matrix seen = seen_from(c, &back, commands[i].matrix);
-            const svg_box one = scene_path_box(c->builder, commands[i].path, &seen);
-            svg_box_unite(&box, &one);
-        }
-    }
-    return box;
-}
-
-/* How far a stroke reaches beyond its path. */
-static double reach_of(const svg_compiler *c, const scene_command *command)
-{
-    if (command->op != SCENE_STROKE) {
-        return 0;
-    }
-    const scene_stroke *s =
-        &((const scene_stroke *)c->builder->arrays[SCENE_STROKES].items)[command->stroke];
-    const double half = (double)s->width / 2;
-    const double corner = s->join == SCENE_JOIN_MITER ? (double)s->miter_limit : 1;
-    return half * fmax(corner, s->cap == SCENE_CAP_SQUARE ? 1.4143 : 1);
-}
-
-svg_box svg_range_ink(svg_compiler *c, uint32_t first, const svg_matrix *matrix)
-{
-    svg_box box = SVG_BOX_EMPTY;
-    svg_matrix back;
-    const scene_command *commands = scene_commands(c->builder);
-    if (!svg_matrix_invert(matrix, &back)) {
-        return box;
-    }
-    for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
-        if (commands[i].op == SCENE_CLIP_BEGIN || commands[i].op == SCENE_MASK_BEGIN) {
-            i = skip_to_ready(c, i);
-        } else if (is_paint(&commands[i]) && svg_spend(c->job, 1)) {
-            const svg_matrix seen = seen_from(c, &back, commands[i].matrix);
-            const double reach = reach_of(c, &commands[i]);
-            svg_box one = scene_path_bounds(c->builder, commands[i].path);
-            one = (svg_box){one.x0 - reach, one.y0 - reach, one.x1 + reach, one.y1 + reach};
-            one = svg_matrix_box(&seen, &one);
-            svg_box_unite(&box, &one);
-        }
-    }
-    return box;
-}
-
 static bool contains(const svg_box *outer, const svg_box *inner)
 {
     return svg_box_is_empty(inner) || (inner->x0 >= outer->x0 && inner->y0 >= outer->y0 &&
                                        inner->x1 <= outer->x1 && inner->y1 <= outer->y1);
-}
-
-/* A filter moves and blurs what its content's boxes do not tell. */
-static bool has_filters(const svg_compiler *c, uint32_t first)
-{
-    const scene_command *commands = scene_commands(c->builder);
-    for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
-        if (commands[i].op == SCENE_GROUP_BEGIN && commands[i].filter != SCENE_NONE) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void add_box(svg_compiler *c, const svg_box *box, uint32_t matrix)
@@ -192,6 +91,13 @@ static void put_before(svg_compiler *c, uint32_t first, uint32_t middle, scene_o
     }
 }
 
+/* A box in root space lies around all that can be seen. */
+static bool holds_page(const svg_compiler *c, const svg_box *box)
+{
+    const svg_box page = {0, 0, c->width, c->height};
+    return c->width > 0 && c->height > 0 && contains(box, &page);
+}
+
 void svg_wrap_viewport(svg_compiler *c, svg_frame *f)
 {
     const uint32_t middle = scene_command_count(c->builder);
@@ -199,7 +105,10 @@ void svg_wrap_viewport(svg_compiler *c, svg_frame *f)
         return;
     }
     const svg_box ink = svg_range_ink(c, f->range, &f->outer);
-    if (contains(&f->viewport, &ink) && !has_filters(c, f->range)) {
+    const svg_box seen = svg_matrix_box(&f->outer, &f->viewport);
+    const bool upright = f->outer.b == 0 && f->outer.c == 0;
+    if ((contains(&f->viewport, &ink) && !svg_range_has_filters(c, f->range)) ||
+        (upright && holds_page(c, &seen))) {
         return;
     }
     add(c, plain(SCENE_CLIP_BEGIN));
@@ -223,16 +132,20 @@ static void wrap_in_group(svg_compiler *c, const svg_frame *f, uint32_t filter, 
     put_before(c, f->range, middle, SCENE_GROUP_END);
 }
 
-/* The only painting from `first` on, if it is one that nothing wraps; else SCENE_NONE. */
+/* The only painting from `first` on, if it is one that at most clips wrap; else SCENE_NONE. */
 static uint32_t only_paint(const svg_compiler *c, uint32_t first)
 {
     const scene_command *commands = scene_commands(c->builder);
     uint32_t found = SCENE_NONE;
     for (uint32_t i = first; i < scene_command_count(c->builder); i++) {
-        if (commands[i].op == SVG_OP_BOX) {
+        if (commands[i].op == SCENE_CLIP_BEGIN) {
+            i = svg_skip_to_ready(c, i);
             continue;
         }
-        if (found != SCENE_NONE || !is_paint(&commands[i])) {
+        if (commands[i].op == SVG_OP_BOX || commands[i].op == SCENE_CLIP_END) {
+            continue;
+        }
+        if (found != SCENE_NONE || !svg_is_paint(&commands[i])) {
             return SCENE_NONE;
         }
         found = i;
@@ -380,14 +293,13 @@ static bool is_rectangle(const svg_compiler *c, uint32_t first, svg_box *out)
 /* Drawing programs clip everything by the page: nothing is cut off then. */
 static bool cuts_nothing(svg_compiler *c, const svg_frame *f, const svg_box *clip)
 {
-    const svg_box page = {0, 0, c->width, c->height};
-    if (c->width > 0 && c->height > 0 && contains(clip, &page)) {
+    if (holds_page(c, clip)) {
         return true;
     }
     const uint32_t end = scene_command_count(c->builder);
     scene_cut_commands(c->builder, f->first);
     const svg_box ink = svg_range_ink(c, f->range, &SVG_IDENTITY);
-    const bool inside = contains(clip, &ink) && !has_filters(c, f->range);
+    const bool inside = contains(clip, &ink) && !svg_range_has_filters(c, f->range);
     c->builder->arrays[SCENE_COMMANDS].count = end;
     return inside;
 }
@@ -492,7 +404,7 @@ void svg_finish_mask(svg_compiler *c, svg_frame *f)
     const svg_box ink = svg_range_ink(c, f->first, &f->outer);
     scene_command begin = plain(SCENE_MASK_BEGIN);
     begin.alpha = f->style.own.alpha_mask;
-    const bool cut = !contains(&f->viewport, &ink) || has_filters(c, f->first);
+    const bool cut = !contains(&f->viewport, &ink) || svg_range_has_filters(c, f->first);
     add(c, begin);
     if (cut) {
         add(c, plain(SCENE_CLIP_BEGIN));
