@@ -22,7 +22,6 @@
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
 #include "render/batcher.h"
-#include "render/codec.h"
 #include "render/isolation.h"
 #include "render/job_check.h"
 #include "render/pipeline.h"

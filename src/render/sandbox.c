@@ -22,9 +22,6 @@
 /* For a job without a deadline. */
 #define PATIENCE_NS (60000 * NS_PER_MS)
 
-/* Regions of one worker that keep pages while nobody uses them. */
-#define REGIONS_WARM_MAX 4u
-
 /* Behind the pixels: rounded-up rows of planes, durations of frames. */
 #define REGION_SLACK_BYTES ((size_t)4 << 20)
 
@@ -109,7 +106,7 @@ void sandbox_destroy(sandbox *box)
 
 /* ---- regions ---- */
 
-/* Under the lock: an idle region of the worker's, one with pages before one without. */
+/* Under the lock: an idle region of the worker's, the one with the most pages. */
 static sandbox_region *region_find(sandbox_worker *worker, unsigned *free_slot)
 {
     sandbox_region *found = NULL;
@@ -118,7 +115,7 @@ static sandbox_region *region_find(sandbox_worker *worker, unsigned *free_slot)
         sandbox_region *region = worker->regions[i];
         if (region == NULL) {
             *free_slot = *free_slot == WIRE_SLOTS ? i : *free_slot;
-        } else if (!region->is_out && (found == NULL || (region->is_warm && !found->is_warm))) {
+        } else if (!region->is_out && (found == NULL || region->warm_bytes > found->warm_bytes)) {
             found = region;
         }
     }
@@ -177,17 +174,17 @@ static dp_status region_take(sandbox *box, sandbox_worker *worker, uint64_t dead
 static void region_give(sandbox_region *region)
 {
     sandbox *box = region->box;
-    unsigned warm = 0;
+    size_t warm_bytes = 0;
 
     os_lock(&box->lock);
     sandbox_worker *home = region->home;
     for (unsigned i = 0; home != NULL && i < WIRE_SLOTS; i++) {
         const sandbox_region *other = home->regions[i];
-        warm += other != NULL && !other->is_out && other->is_warm;
+        warm_bytes += other != NULL && other != region ? other->warm_bytes : 0;
     }
     os_unlock(&box->lock);
     if (home != NULL) {
-        region_wipe(region, warm < REGIONS_WARM_MAX);
+        region_wipe(region, warm_bytes < REGIONS_WARM_BYTES ? REGIONS_WARM_BYTES - warm_bytes : 0);
     }
     os_lock(&box->lock);
     region->is_out = false;

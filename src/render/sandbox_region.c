@@ -40,18 +40,20 @@ void region_free(sandbox_region *region)
     os_free(region);
 }
 
-void region_wipe(sandbox_region *region, bool keep)
+void region_wipe(sandbox_region *region, size_t keep_bytes)
 {
-    if (region->dirty_bytes <= REGION_KEEP_BYTES && keep) {
+    const size_t touched_bytes =
+        region->dirty_bytes > region->warm_bytes ? region->dirty_bytes : region->warm_bytes;
+    if (touched_bytes <= keep_bytes) {
         memset(region->bytes, 0, region->dirty_bytes);
-        region->is_warm = true;
+        region->warm_bytes = touched_bytes;
     } else {
         /* Of a file that is ours and large enough it cannot fail; if it does, nothing may stay. */
         if (fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                       (off_t)region->size_bytes) != 0) {
             memset(region->bytes, 0, region->size_bytes);
         }
-        region->is_warm = false;
+        region->warm_bytes = 0;
     }
     region->dirty_bytes = 0;
 }

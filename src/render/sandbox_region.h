@@ -20,8 +20,11 @@
 
 #include <danpool/status.h>
 
-/* Pages that a region keeps between two jobs at most: to zero them is cheaper than to fault. */
-#define REGION_KEEP_BYTES ((size_t)2 << 20)
+/*
+ * What the regions of one worker keep in pages between two jobs, together: to zero a page is ten
+ * times cheaper than to fault it in twice, here and there.
+ */
+#define REGIONS_WARM_BYTES ((size_t)16 << 20)
 
 typedef struct sandbox_region {
     uint8_t *bytes;
@@ -30,7 +33,7 @@ typedef struct sandbox_region {
     uint32_t slot;      /* its number at the worker */
     bool known;         /* the worker has its descriptor */
     bool is_out;        /* a job or a picture has it */
-    bool is_warm;       /* it has pages */
+    size_t warm_bytes;  /* in pages, from 0 on, while nobody has it */
     size_t dirty_bytes; /* from 0 on; SIZE_MAX: nobody knows */
     struct sandbox *box;
     struct sandbox_worker *home; /* NULL: its worker is dead, and it goes with its last user */
@@ -40,7 +43,7 @@ typedef struct sandbox_region {
 dp_status region_make(size_t size_bytes, sandbox_region **out);
 void region_free(sandbox_region *region);
 
-/* Wipes what the last job left; gives the pages back when they are many or `keep` is false. */
-void region_wipe(sandbox_region *region, bool keep);
+/* Wipes what the last job left, and gives pages back where more than keep_bytes were touched. */
+void region_wipe(sandbox_region *region, size_t keep_bytes);
 
 #endif

@@ -47,7 +47,7 @@
     N(render, room_jobs_max, 64, 1, 65536, "of them by one room, before that room is told busy")   \
     N(render, batch_max, 256, 1, 4096, "pictures in one batch for a GPU")                          \
     N(render, batch_delay_us, 2000, 1, 1000000, "a picture waits for others of a batch at most")   \
-    N(render, device_mib_max, 512, 1, 1048576, "decoded pictures with a GPU, then the CPU helps")   \
+    N(render, device_mib_max, 512, 1, 1048576, "decoded pictures with a GPU, then the CPU helps")  \
     N(render, device_retry_s, 60, 1, 86400, "a GPU that failed is tried again after")              \
     S(render, backend, "auto", "auto, cpu or cuda")                                                \
     S(render, isolation, "auto", "where pictures are decoded: process, auto or thread")            \
