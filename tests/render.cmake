@@ -103,7 +103,8 @@ endif()
 # The SVG front end: documents to scenes.
 if(CMOCKA_FOUND AND EXPAT_FOUND)
   foreach(unit value shape scene wrap hostile)
-    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m)
+    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m
+      TIMEOUT 180)
   endforeach()
   dp_test(test_scene SOURCES test_scene.c LINK dp_svg m)
 endif()

@@ -42,6 +42,9 @@ for tier in huge pinned hbm managed pmem shm; do
 done
 expect 0 '^shm +ok +yes +no +no +yes ' tiers
 expect 2 'takes no argument' tiers all
+expect 0 '^isolation +process' decoders
+expect 1 'was not found' decoders /nowhere/danpool-decoder
+expect 1 'it does not start' decoders /bin/true
 expect 0 'tiers tried: .*host' route --kind text --size 100
 expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \
   route --kind svg --size 4096 --batch 8
