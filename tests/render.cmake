@@ -32,7 +32,7 @@ if(CMOCKA_FOUND)
   foreach(unit raster raster_levels)
     dp_test(test_${unit} SOURCES test_${unit}.c support/raster_rig.c LINK dp_svg dp_lines_look m)
   endforeach()
-  foreach(unit sniff picture codec codec_motion codec_sides codec_hostile svg drawing pipeline render
+  foreach(unit sniff picture codec codec_motion codec_sides codec_hostile svg svg_limits drawing pipeline render
       render_queue render_device batcher)
     dp_test(test_${unit} LINK dp_render dp_media_make)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
