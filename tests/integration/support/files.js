@@ -95,6 +95,14 @@ export function gif(width, height, frames = 1) {
   return Buffer.concat([...parts, Buffer.from([0x3b])]);
 }
 
+/** The same, shown again and again. */
+export function gifForEver(width, height, frames) {
+  const once = gif(width, height, frames);
+  const head = 13 + 128 * 3;
+  const loop = Buffer.from('\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0', 'latin1');
+  return Buffer.concat([once.subarray(0, head), loop, once.subarray(head)]);
+}
+
 /** 48 x 32, a gradient. */
 export const JPEG = Buffer.from(
   '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEj' +
