@@ -34,7 +34,7 @@ if(CMOCKA_FOUND)
   endforeach()
   foreach(unit sniff picture codec codec_motion codec_sides codec_hostile svg svg_limits drawing pipeline render
       render_queue render_device batcher)
-    dp_test(test_${unit} LINK dp_render dp_media_make)
+    dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 240)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
 

@@ -123,8 +123,8 @@ expect 1 'not in the format' reuse "$scratch/short"
 expect 0 '"traceEvents":' trace "$scratch/recording"
 expect 0 '"name":"get","cat":"host","ph":"X"' trace "$scratch/recording"
 
-if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
-  expect 0 'engine +librsvg\+cpu' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
+if "$ctl" --version | grep -qE '^  expat +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
+  expect 0 'engine +cpu$' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
     --format png
   expect 0 'result +png, 100 x 50 pixels' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
     --format png --backend cpu
