@@ -8,6 +8,8 @@
  * bound that no noise of a busy machine reaches.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { Daemon } from './support/daemon.js';
 import { JPEG, png, svg, WEBP } from './support/files.js';
@@ -167,7 +169,17 @@ describe('a_bombardment_with_hostile_pictures', () => {
     await until(() => pids.every((pid) => statusOf(pid, 'State') === ''), 'no decoder', WAIT_MS);
   });
 
-  test('of_drawings_is_endured', () => underFire('drawings', svgBombs()));
+  test('of_drawings_is_endured', async () => {
+    let visits = 0;
+    const trap = createServer((socket) => {
+      visits += 1;
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(trap, 'listening');
+    await underFire('drawings', svgBombs(trap.address().port));
+    trap.close();
+    assert.equal(visits, 0, 'no reference was followed');
+  });
   test('of_pictures_is_endured', () => underFire('pictures', pictureBombs()));
   test('of_files_cut_off_is_endured', () => underFire('cut', cutPictures(40, SEED)));
   test('of_flipped_bits_is_endured', () => underFire('flipped', flippedPictures(80, SEED + 1)));

@@ -45,24 +45,25 @@ const CIRCLES_OF_OTHERS = {
     '<path d="M0 0L90 90" marker-end="url(#a)"/>',
 };
 
-const OUTSIDE = {
+/** Whoever follows one of those to a site comes by at `port`. @param {number} port */
+const outside = (port) => ({
   file: '<image href="file:///etc/passwd" width="9" height="9"/>',
   relative: '<image href="../../etc/passwd" width="9" height="9"/>',
-  site: '<image xlink:href="http://127.0.0.1:9/x.png" width="9" height="9"/>',
-  site_of_the_same_kind: '<image href="//127.0.0.1:9/x.png" width="9" height="9"/>',
+  site: `<image xlink:href="http://127.0.0.1:${port}/x.png" width="9" height="9"/>`,
+  site_of_the_same_kind: `<image href="//127.0.0.1:${port}/x.png" width="9" height="9"/>`,
   use: '<use href="other.svg#a"/>',
-  fill: '<rect width="9" height="9" fill="url(http://127.0.0.1:9/a.svg#b)"/>',
-  style: '<style>rect{fill:url("a.svg#b")}</style>' + RECT,
-  escape: '<style>rect{fill:u\\72l(a.svg#b)}</style>' + RECT,
-  import: '<style>@import "http://127.0.0.1:9/a.css";</style>' + RECT,
-  font: '<style>@font-face{font-family:a;src:url(http://127.0.0.1:9/a.ttf)}</style>' + RECT,
+  fill: `<rect width="9" height="9" fill="url(http://127.0.0.1:${port}/a.svg#b)"/>`,
+  style: `<style>rect{fill:url("a.svg#b")}</style>` + RECT,
+  escape: `<style>rect{fill:u\\72l(a.svg#b)}</style>` + RECT,
+  import: `<style>@import "http://127.0.0.1:${port}/a.css";</style>` + RECT,
+  font: `<style>@font-face{font-family:a;src:url(http://127.0.0.1:${port}/a.ttf)}</style>` + RECT,
   filter_image:
     '<filter id="f"><feImage href="/etc/passwd"/></filter><g filter="url(#f)"><rect width="9" height="9"/></g>',
   data_svg: '<image href="data:image/svg+xml;base64,PHN2Zy8+" width="9" height="9"/>',
   data_html: '<image href="data:text/html,x" width="9" height="9"/>',
   base: '<g xml:base="file:///etc/"><use href="#a"/></g>',
   include: '<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="/etc/passwd" parse="text"/>',
-};
+});
 
 function entityBomb() {
   const entities = Array.from(
@@ -72,13 +73,14 @@ function entityBomb() {
   return `<!DOCTYPE svg [<!ENTITY e0 "ha">${entities.join('')}]>${svg('<text y="9">&e12;</text>')}`;
 }
 
-const ENTITIES = {
+/** @param {number} port as above */
+const entities = (port) => ({
   entity_bomb: entityBomb(),
   entity_of_a_file: `<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>${svg('<g>&a;</g>')}`,
-  parameter_entity: `<!DOCTYPE svg [<!ENTITY % a SYSTEM "http://127.0.0.1:9/a.dtd">%a;]>${svg('')}`,
-  doctype: `<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://127.0.0.1:9/a.dtd">${svg(RECT)}`,
-  stylesheet: `<?xml-stylesheet href="http://127.0.0.1:9/a.css"?>${svg(RECT)}`,
-};
+  parameter_entity: `<!DOCTYPE svg [<!ENTITY % a SYSTEM "http://127.0.0.1:${port}/a.dtd">%a;]>${svg('')}`,
+  doctype: `<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://127.0.0.1:${port}/a.dtd">${svg(RECT)}`,
+  stylesheet: `<?xml-stylesheet href="http://127.0.0.1:${port}/a.css"?>${svg(RECT)}`,
+});
 
 const TOO_MUCH = {
   elements: svg('<g/>'.repeat(1000000)),
@@ -208,13 +210,16 @@ const named = (family, documents, wanted) =>
     wanted,
   ]);
 
-/** @returns {[string, Buffer, 'refused'|'bounded'][]} */
-export function svgBombs() {
+/**
+ * @param {number} port of whoever watches for visits
+ * @returns {[string, Buffer, 'refused'|'bounded'][]}
+ */
+export function svgBombs(port) {
   return [
     ...named('circle', CIRCLES, 'refused'),
     ...named('circle', CIRCLES_OF_OTHERS, 'bounded'),
-    ...named('outside', OUTSIDE, 'refused'),
-    ...named('entity', ENTITIES, 'refused'),
+    ...named('outside', outside(port), 'refused'),
+    ...named('entity', entities(port), 'refused'),
     ...named('much', TOO_MUCH, 'refused'),
     ...NUMBERS.map((n) => [`number_${n}`, Buffer.from(wild(n)), 'bounded']),
     ...named('slow', SLOW, 'bounded'),
