@@ -25,7 +25,8 @@ function icons(name) {
       return {
         name: icon,
         load: () =>
-          `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>`,
+          '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ' +
+          `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>`,
       };
     });
 }
