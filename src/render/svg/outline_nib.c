@@ -55,10 +55,41 @@ static void edge(nib *n, const nib_spot *from, const nib_spot *to, bool left)
     }
 }
 
+static void line_twice(nib *n, const nib_spot *from, const nib_spot *to)
+{
+    line(n, from, to);
+    line(n, from, to);
+}
+
 static void draw_piece(nib *n, const nib_piece *piece)
 {
-    line(n, &piece->right0, &piece->right1);
-    line(n, &piece->left1, &piece->left0);
+    if (piece->fold == NIB_FLAT) {
+        line(n, &piece->right0, &piece->right1);
+        line(n, &piece->left1, &piece->left0);
+        return;
+    }
+    /* One side is drawn as ever, the other the wrong way round. */
+    bool left = piece->fold == NIB_FOLD_LEFT;
+    const nib_spot *from = left ? &piece->left1 : &piece->right0;
+    const nib_spot *to = left ? &piece->left0 : &piece->right1;
+    edge(n, left ? &piece->right0 : &piece->left0, left ? &piece->right1 : &piece->left1, !left);
+    line(n, to, from);
+    if (left ? !piece->fold_goes_on : !piece->folds_on) {
+        line_twice(n, from, &piece->hub);
+    }
+    if (left ? !piece->folds_on : !piece->fold_goes_on) {
+        line_twice(n, &piece->hub, to);
+    }
+}
+
+/* Between two pieces that fold alike. */
+static void draw_hubs(nib *n, const nib_piece *a, const nib_piece *b)
+{
+    if (a->fold == NIB_FOLD_LEFT) {
+        line_twice(n, &b->hub, &a->hub);
+    } else {
+        line_twice(n, &a->hub, &b->hub);
+    }
 }
 
 static scene_point normal(const nib *n, scene_point t)
@@ -92,16 +123,33 @@ static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, n
     *right = spot_of(n, x - dx, y - dy);
 }
 
-/* Whether right0, right1, left1, left0 is convex and counts +1: each corner turns the same way. */
-static bool is_convex(const nib_piece *q)
+/* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1, at
+ * most one does not.  False where the piece is turned over altogether. */
+static bool find_fold(const nib *n, nib_piece *q)
 {
     float right_x = q->right1.x - q->right0.x, right_y = q->right1.y - q->right0.y;
     float end_x = q->left1.x - q->right1.x, end_y = q->left1.y - q->right1.y;
     float left_x = q->left0.x - q->left1.x, left_y = q->left0.y - q->left1.y;
     float start_x = q->right0.x - q->left0.x, start_y = q->right0.y - q->left0.y;
-    return right_x * end_y - right_y * end_x < 0.0f && end_x * left_y - end_y * left_x < 0.0f &&
-           left_x * start_y - left_y * start_x < 0.0f &&
-           start_x * right_y - start_y * right_x < 0.0f;
+    bool right1 = right_x * end_y - right_y * end_x < 0.0f;
+    bool left1 = end_x * left_y - end_y * left_x < 0.0f;
+    bool left0 = left_x * start_y - left_y * start_x < 0.0f;
+    bool right0 = start_x * right_y - start_y * right_x < 0.0f;
+    q->fold = NIB_FLAT;
+    if (right1 + left1 + left0 + right0 >= 3) {
+        return true;
+    }
+    if (right0 != right1 || left0 != left1 || right0 == left0) {
+        return false;
+    }
+    float across = start_x * end_y - start_y * end_x;
+    float part = (end_x * left_y - end_y * left_x) / across;
+    if (!(part >= 0.0f && part <= 1.0f)) {
+        return false;
+    }
+    q->fold = right0 ? NIB_FOLD_LEFT : NIB_FOLD_RIGHT;
+    q->hub = spot_of(n, q->left0.x + part * start_x, q->left0.y + part * start_y);
+    return true;
 }
 
 /* Whether all that the stroke has around a point of the path is beyond one edge of the canvas: then
@@ -255,6 +303,8 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
 {
     scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
     float length = sqrtf(dot(chord, chord));
+    out->fold = NIB_FLAT;
+    out->folds_on = out->fold_goes_on = false;
     out->p0 = n->at;
     out->p1 = step->to;
     out->t0 = step->t0;
@@ -276,11 +326,18 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     float longer = n->half * cross(turn, chord) / length;
     out->room_left = length + longer;
     out->room_right = length - longer;
-    if (!is_convex(out)) {
+    if (!find_fold(n, out)) {
         out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
         out->room_left = out->room_right = length;
         flank(n, out->p0, out->t0, &out->left0, &out->right0);
         flank(n, out->p1, out->t1, &out->left1, &out->right1);
+        return;
+    }
+    /* No corner is cut out of a fold. */
+    out->room_left = out->fold == NIB_FOLD_LEFT ? -1.0f : out->room_left;
+    out->room_right = out->fold == NIB_FOLD_RIGHT ? -1.0f : out->room_right;
+    if (before != NULL && out->fold != NIB_FLAT && before->fold == out->fold) {
+        out->folds_on = true;
     }
 }
 
@@ -303,6 +360,10 @@ void nib_go(nib *n, const nib_step *step)
         make_piece(n, step, goes_on ? last : NULL, next);
         if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
             join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
+        }
+        if (next->folds_on) {
+            last->fold_goes_on = true;
+            draw_hubs(n, last, next);
         }
         if (n->count > 1) {
             draw_piece(n, last);
