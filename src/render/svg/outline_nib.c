@@ -19,8 +19,10 @@
 static nib_spot spot_of(const nib *n, float x, float y)
 {
     const pen *p = &n->pen;
-    x = clip_tame(x);
-    y = clip_tame(y);
+    if (!p->inside) {
+        x = clip_tame(x);
+        y = clip_tame(y);
+    }
     return (nib_spot){x, y, (int32_t)pen_clamp(x, p->right), (int32_t)pen_clamp(y, p->bottom)};
 }
 
@@ -123,8 +125,8 @@ static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, n
     *right = spot_of(n, x - dx, y - dy);
 }
 
-/* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1, at
- * most one does not.  False where the piece is turned over altogether. */
+/* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1,
+ * at most one does not.  False where the piece is turned over altogether. */
 static bool find_fold(const nib *n, nib_piece *q)
 {
     float right_x = q->right1.x - q->right0.x, right_y = q->right1.y - q->right0.y;
@@ -211,20 +213,31 @@ static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_j
     edge(n, &last, left ? &b->left0 : &b->right0, left);
 }
 
+/* What of a piece's edge corners may still take, local; nothing of one that folds. */
+static float room(const nib *n, const nib_piece *q, bool left)
+{
+    if (q->fold != NIB_FLAT) {
+        return -1.0f;
+    }
+    scene_point chord = {q->p1.x - q->p0.x, q->p1.y - q->p0.y};
+    scene_point turn = {q->t1.x - q->t0.x, q->t1.y - q->t0.y};
+    float length = sqrtf(dot(chord, chord)), longer = n->half * cross(turn, chord) / length;
+    return left ? length + longer - q->taken_left : length - longer - q->taken_right;
+}
+
 /* The inner side: edges end where they cross, or pass through the corner itself. */
 static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
 {
     float onward = 1.0f + dot(a->t1, b->t0);
     float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
     nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    float *room_a = left ? &a->room_left : &a->room_right;
-    float *room_b = left ? &b->room_left : &b->room_right;
-    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
+    if (onward > OPPOSITE && taken <= room(n, a, left) + n->nothing &&
+        taken <= room(n, b, left) + n->nothing) {
         scene_point v = normal(n, a->t1), w = normal(n, b->t0);
         float factor = (left ? 1.0f : -1.0f) / onward;
         *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        *room_a -= taken;
-        *room_b -= taken;
+        *(left ? &a->taken_left : &a->taken_right) += taken;
+        *(left ? &b->taken_left : &b->taken_right) += taken;
         return;
     }
     nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
@@ -297,19 +310,38 @@ void nib_run(nib *n, scene_point at)
     n->count = 0;
 }
 
+/* A step that bends.  One edge of it is shorter than the path, the other longer. */
+static void bend_piece(const nib *n, const nib_piece *before, nib_piece *out)
+{
+    scene_point chord = {out->p1.x - out->p0.x, out->p1.y - out->p0.y};
+    scene_point turn = {out->t1.x - out->t0.x, out->t1.y - out->t0.y};
+    float square = dot(chord, chord);
+    /* Both edges go along the chord, on either side of it: the piece is what it should be. */
+    if (fabsf(n->half * cross(turn, chord)) < 0.9f * square && dot(chord, out->t0) > 0.0f &&
+        dot(chord, out->t1) > 0.0f) {
+        return;
+    }
+    if (find_fold(n, out)) {
+        out->folds_on = before != NULL && out->fold != NIB_FLAT && before->fold == out->fold;
+        return;
+    }
+    float length = sqrtf(square);
+    out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
+    flank(n, out->p0, out->t0, &out->left0, &out->right0);
+    flank(n, out->p1, out->t1, &out->left1, &out->right1);
+}
+
 /* The piece that a step ends, from where the nib is; `before` is the one it goes on from, or NULL.
  */
 static void make_piece(const nib *n, const nib_step *step, const nib_piece *before, nib_piece *out)
 {
-    scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
-    float length = sqrtf(dot(chord, chord));
     out->fold = NIB_FLAT;
     out->folds_on = out->fold_goes_on = false;
     out->p0 = n->at;
     out->p1 = step->to;
     out->t0 = step->t0;
     out->t1 = step->t1;
-    out->room_left = out->room_right = length;
+    out->taken_left = out->taken_right = 0.0f;
     if (before != NULL) {
         out->left0 = before->left1;
         out->right0 = before->right1;
@@ -318,26 +350,8 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     }
     scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
     flank(n, out->p1, t1, &out->left1, &out->right1);
-    if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
-        return;
-    }
-    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
-    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
-    float longer = n->half * cross(turn, chord) / length;
-    out->room_left = length + longer;
-    out->room_right = length - longer;
-    if (!find_fold(n, out)) {
-        out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
-        out->room_left = out->room_right = length;
-        flank(n, out->p0, out->t0, &out->left0, &out->right0);
-        flank(n, out->p1, out->t1, &out->left1, &out->right1);
-        return;
-    }
-    /* No corner is cut out of a fold. */
-    out->room_left = out->fold == NIB_FOLD_LEFT ? -1.0f : out->room_left;
-    out->room_right = out->fold == NIB_FOLD_RIGHT ? -1.0f : out->room_right;
-    if (before != NULL && out->fold != NIB_FLAT && before->fold == out->fold) {
-        out->folds_on = true;
+    if (step->t0.x != step->t1.x || step->t0.y != step->t1.y) {
+        bend_piece(n, before, out);
     }
 }
 

@@ -17,14 +17,14 @@
  *   - at a corner, the outer side gets the join's points; on the inner side the two edges end where
  *     they cross, as long as both pieces are long enough; else they go by way of p itself, so that
  *     the area remains a sum of rectangles and wedges which all count +1.
- * A step of a curve that is tighter than half the width is a bow tie: its ends cross in a hub, beyond
- * which the inner edge runs backwards.
+ * A step of a curve that is tighter than half the width is a bow tie: its ends cross in a hub,
+ * beyond which the inner edge runs backwards.
  *
- *        out0 ---------- out1      The fan beyond the hub is turned over: its edge is drawn the other
- *            \        //          way, and twice from in1 by way of the hub to in0.  Of two fans in
- *             p0 --- p1            a row, what lies along the normal between them cancels; from hub
- *               \  //             to hub is left, so a run of fans costs little more than its edge
- *                hub               and leaves no line across the stroke.
+ *        out0 ---------- out1      The fan beyond the hub is turned over: its edge is drawn the
+ * other \        //          way, and twice from in1 by way of the hub to in0.  Of two fans in p0
+ * --- p1            a row, what lies along the normal between them cancels; from hub \  // to hub
+ * is left, so a run of fans costs little more than its edge hub               and leaves no line
+ * across the stroke.
  *               /   \
  *            in1 --- in0
  *
@@ -52,7 +52,7 @@ typedef struct nib_piece {
     scene_point p0, p1; /* local */
     scene_point t0, t1; /* unit tangents */
     nib_spot left0, right0, left1, right1;
-    float room_left, room_right; /* what of its edges corners may still take, local */
+    float taken_left, taken_right; /* what of its edges corners have taken, local */
     nib_fold fold;
     bool folds_on, fold_goes_on; /* the piece before, or after, has the same fold */
     nib_spot hub;                /* where its ends cross, if it folds */
