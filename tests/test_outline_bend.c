@@ -11,6 +11,10 @@
 #include "render/svg/outline.h"
 
 #define SIDE 64
+#ifndef ROUNDS
+#define ROUNDS 200
+#endif
+#define SAMPLES 400
 
 static const scene_matrix same = {1, 0, 0, 1, 0, 0};
 
@@ -102,10 +106,93 @@ static void dashes_of_curves_do_not_drift(void **state)
     outline_drop(&o);
 }
 
+/* The path's points close together. */
+typedef struct chain {
+    double x[2048], y[2048];
+    int count;
+} chain;
+
+static chain way;
+
+/* A cubic of `length` that leaves `at` in `direction` and turns by `turn`; both go on. */
+static void bend_on(scene_point *at, double *direction, double length, double turn)
+{
+    double c0 = cos(*direction), s0 = sin(*direction);
+    *direction += turn;
+    double c1 = cos(*direction), s1 = sin(*direction), third = length / 3.0;
+    scene_point p[4] = {*at};
+    double middle = *direction - 0.5 * turn, chord = length * (1.0 - turn * turn / 24.0);
+    double x = (double)at->x + chord * cos(middle), y = (double)at->y + chord * sin(middle);
+    p[1] = (scene_point){at->x + (float)(third * c0), at->y + (float)(third * s0)};
+    p[2] = (scene_point){(float)(x - third * c1), (float)(y - third * s1)};
+    p[3] = (scene_point){(float)x, (float)y};
+    path_cubic(&made, (const float[]){p[1].x, p[1].y, p[2].x, p[2].y, p[3].x, p[3].y});
+    for (int i = 1; i <= 100; ++i, ++way.count) {
+        scene_point on = cubic_at(p, i / 100.0);
+        way.x[way.count] = (double)on.x;
+        way.y[way.count] = (double)on.y;
+    }
+    *at = p[3];
+}
+
+static double distance(double x, double y)
+{
+    double best = 1e9;
+    for (int i = 0; i + 1 < way.count; ++i) {
+        double dx = way.x[i + 1] - way.x[i], dy = way.y[i + 1] - way.y[i];
+        double px = x - way.x[i], py = y - way.y[i], square = dx * dx + dy * dy;
+        double t = square > 0 ? fmin(1.0, fmax(0.0, (px * dx + py * dy) / square)) : 0.0;
+        best = fmin(best, hypot(px - t * dx, py - t * dy));
+    }
+    return best;
+}
+
+/* Short curves with corners between them, of about the size of the stroke's width. */
+static void inner_corners_of_curves_are_cut_without_holes(void **state)
+{
+    (void)state;
+    uint64_t random = 47;
+    outline o = canvas();
+    for (int round = 0; round < ROUNDS; ++round) {
+        path_clear(&made);
+        scene_stroke s = {.miter_limit = 4, .cap = SCENE_CAP_ROUND, .join = SCENE_JOIN_ROUND};
+        s.width = 2.0f + 10.0f * path_random(&random);
+        scene_point at = {24.0f + 16.0f * path_random(&random),
+                          24.0f + 16.0f * path_random(&random)};
+        const scene_point start = at;
+        double direction = 6.2832 * (double)path_random(&random);
+        path_move(&made, at.x, at.y);
+        way = (chain){.x = {(double)at.x}, .y = {(double)at.y}, .count = 1};
+        int curves = 2 + (int)(path_random(&random) * 4.0f);
+        for (int i = 0; i < curves; ++i) {
+            double length = (double)s.width * (0.1 + 2.0 * (double)path_random(&random));
+            bend_on(&at, &direction, length, 3.0 * (double)path_random(&random) - 1.5);
+            direction += 5.0 * (double)path_random(&random) - 2.5;
+        }
+        if (round % 3 == 0) {
+            path_close(&made);
+            way.x[way.count] = (double)start.x;
+            way.y[way.count++] = (double)start.y;
+        }
+        stroke(&o, &s, &same);
+        for (int i = 0; i < SAMPLES; ++i) {
+            double x = 64.0 * (double)path_random(&random), y = 64.0 * (double)path_random(&random);
+            double far = distance(x, y) - 0.5 * (double)s.width;
+            int winding = lines_winding(o.lines, o.count, x, y);
+            if (winding < 0 || (fabs(far) > 0.12 && (far < 0) != (winding > 0))) {
+                fail_msg("round %d: %g %g: %g beyond the border, winding number %d", round, x, y,
+                         far, winding);
+            }
+        }
+    }
+    outline_drop(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bends_tighter_than_half_the_width_end_square_and_have_no_seam),
+        cmocka_unit_test(inner_corners_of_curves_are_cut_without_holes),
         cmocka_unit_test(dashes_of_curves_do_not_drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
