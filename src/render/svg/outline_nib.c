@@ -13,14 +13,18 @@
 
 /* Tangents nearer to opposite than this have no corner where their edges cross. */
 #define OPPOSITE 1e-6f
+/* 1 + cosine of the sharpest corner that is looked at more closely. */
+#define SHARPEST 0.4f
 /* Corners that move a point by less than a quarter of a unit are none. */
 #define CORNER_UNITS 0.25f
 
 static nib_spot spot_of(const nib *n, float x, float y)
 {
     const pen *p = &n->pen;
-    x = clip_tame(x);
-    y = clip_tame(y);
+    if (!p->inside) {
+        x = clip_tame(x);
+        y = clip_tame(y);
+    }
     return (nib_spot){x, y, (int32_t)pen_clamp(x, p->right), (int32_t)pen_clamp(y, p->bottom)};
 }
 
@@ -55,10 +59,45 @@ static void edge(nib *n, const nib_spot *from, const nib_spot *to, bool left)
     }
 }
 
+static void line_twice(nib *n, const nib_spot *from, const nib_spot *to)
+{
+    line(n, from, to);
+    line(n, from, to);
+}
+
 static void draw_piece(nib *n, const nib_piece *piece)
 {
-    line(n, &piece->right0, &piece->right1);
-    line(n, &piece->left1, &piece->left0);
+    if (piece->fold == NIB_FLAT) {
+        if (!piece->hides_right) {
+            line(n, &piece->right0, &piece->right1);
+        }
+        if (!piece->hides_left) {
+            line(n, &piece->left1, &piece->left0);
+        }
+        return;
+    }
+    /* One side is drawn as ever, the other the wrong way round. */
+    bool left = piece->fold == NIB_FOLD_LEFT;
+    const nib_spot *from = left ? &piece->left1 : &piece->right0;
+    const nib_spot *to = left ? &piece->left0 : &piece->right1;
+    edge(n, left ? &piece->right0 : &piece->left0, left ? &piece->right1 : &piece->left1, !left);
+    line(n, to, from);
+    if (left ? !piece->fold_goes_on : !piece->folds_on) {
+        line_twice(n, from, &piece->hub);
+    }
+    if (left ? !piece->folds_on : !piece->fold_goes_on) {
+        line_twice(n, &piece->hub, to);
+    }
+}
+
+/* Between two pieces that fold alike. */
+static void draw_hubs(nib *n, const nib_piece *a, const nib_piece *b)
+{
+    if (a->fold == NIB_FOLD_LEFT) {
+        line_twice(n, &b->hub, &a->hub);
+    } else {
+        line_twice(n, &a->hub, &b->hub);
+    }
 }
 
 static scene_point normal(const nib *n, scene_point t)
@@ -92,16 +131,33 @@ static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, n
     *right = spot_of(n, x - dx, y - dy);
 }
 
-/* Whether right0, right1, left1, left0 is convex and counts +1: each corner turns the same way. */
-static bool is_convex(const nib_piece *q)
+/* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1,
+ * at most one does not.  False where the piece is turned over altogether. */
+static bool find_fold(const nib *n, nib_piece *q)
 {
     float right_x = q->right1.x - q->right0.x, right_y = q->right1.y - q->right0.y;
     float end_x = q->left1.x - q->right1.x, end_y = q->left1.y - q->right1.y;
     float left_x = q->left0.x - q->left1.x, left_y = q->left0.y - q->left1.y;
     float start_x = q->right0.x - q->left0.x, start_y = q->right0.y - q->left0.y;
-    return right_x * end_y - right_y * end_x < 0.0f && end_x * left_y - end_y * left_x < 0.0f &&
-           left_x * start_y - left_y * start_x < 0.0f &&
-           start_x * right_y - start_y * right_x < 0.0f;
+    bool right1 = right_x * end_y - right_y * end_x < 0.0f;
+    bool left1 = end_x * left_y - end_y * left_x < 0.0f;
+    bool left0 = left_x * start_y - left_y * start_x < 0.0f;
+    bool right0 = start_x * right_y - start_y * right_x < 0.0f;
+    q->fold = NIB_FLAT;
+    if (right1 + left1 + left0 + right0 >= 3) {
+        return true;
+    }
+    if (right0 != right1 || left0 != left1 || right0 == left0) {
+        return false;
+    }
+    float across = start_x * end_y - start_y * end_x;
+    float part = (end_x * left_y - end_y * left_x) / across;
+    if (!(part >= 0.0f && part <= 1.0f)) {
+        return false;
+    }
+    q->fold = right0 ? NIB_FOLD_LEFT : NIB_FOLD_RIGHT;
+    q->hub = spot_of(n, q->left0.x + part * start_x, q->left0.y + part * start_y);
+    return true;
 }
 
 /* Whether all that the stroke has around a point of the path is beyond one edge of the canvas: then
@@ -163,25 +219,170 @@ static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_j
     edge(n, &last, left ? &b->left0 : &b->right0, left);
 }
 
+/* What of a piece's edge corners may still take, local; nothing of one that folds. */
+static float room(const nib *n, const nib_piece *q, bool left)
+{
+    if (q->fold != NIB_FLAT) {
+        return -1.0f;
+    }
+    scene_point chord = {q->p1.x - q->p0.x, q->p1.y - q->p0.y};
+    scene_point turn = {q->t1.x - q->t0.x, q->t1.y - q->t0.y};
+    float length = sqrtf(dot(chord, chord)), longer = n->half * cross(turn, chord) / length;
+    return left ? length + longer - q->taken_left : length - longer - q->taken_right;
+}
+
+/* The piece of a number that is not drawn yet. */
+static nib_piece *piece_at(nib *n, uint32_t i)
+{
+    return i == 0 ? &n->first : &n->later[i % NIB_PIECES];
+}
+
+static const nib_spot *inner0(const nib_piece *q, bool left)
+{
+    return left ? &q->left0 : &q->right0;
+}
+
+static const nib_spot *inner1(const nib_piece *q, bool left)
+{
+    return left ? &q->left1 : &q->right1;
+}
+
+/* Two lines that cross: at which part of each, and which way b turns off a. */
+typedef struct nib_cross {
+    float on_a, on_b, turn;
+} nib_cross;
+
+static bool lines_cross(const nib_spot *a0, const nib_spot *a1, const nib_spot *b0,
+                        const nib_spot *b1, nib_cross *out)
+{
+    float ax = a1->x - a0->x, ay = a1->y - a0->y, bx = b1->x - b0->x, by = b1->y - b0->y;
+    float dx = b0->x - a0->x, dy = b0->y - a0->y;
+    out->turn = ax * by - ay * bx;
+    out->on_a = (dx * by - dy * bx) / out->turn;
+    out->on_b = (dx * ay - dy * ax) / out->turn;
+    return out->on_a >= 0.0f && out->on_a <= 1.0f && out->on_b >= 0.0f && out->on_b <= 1.0f;
+}
+
+/* The oldest piece before the open corner that can still be cut; one too many if there is none. The
+ * first waits for the end, but what closes a run is cut out of it from the other side. */
+static uint32_t oldest_to_cut(const nib *n)
+{
+    uint32_t oldest = n->drawn > 1 || n->corner.closing ? n->drawn : 0;
+    return n->chain > oldest ? n->chain : oldest;
+}
+
+/* The corner's inner side goes by way of the corner itself. */
+static void leave_corner(nib *n, const nib_spot *from, const nib_spot *to)
+{
+    edge(n, from, &n->corner.at, n->corner.left);
+    edge(n, &n->corner.at, to, n->corner.left);
+    n->corner.open = false;
+    n->chain = n->corner.piece + 1;
+}
+
+/* The open corner, where pieces have followed. */
+static void leave_open_corner(nib *n)
+{
+    const nib_corner *c = &n->corner;
+    if (c->open) {
+        leave_corner(n, inner1(piece_at(n, c->piece), c->left),
+                     inner0(piece_at(n, c->piece + 1), c->left));
+    }
+}
+
+/* Whether b's inner side begins within the pieces before the corner, as far as they are here. */
+static bool may_cut(nib *n, const nib_piece *a, const nib_piece *b, float onward)
+{
+    nib_cross cross;
+    const bool left = n->corner.left;
+    if (onward < SHARPEST || a->fold != NIB_FLAT || b->fold != NIB_FLAT) {
+        return false;
+    }
+    for (uint32_t i = oldest_to_cut(n); i < n->corner.piece; ++i) {
+        const nib_piece *q = piece_at(n, i);
+        if (lines_cross(inner0(q, left), inner1(q, left), &n->corner.at, inner0(b, left), &cross)) {
+            return false;
+        }
+    }
+    return oldest_to_cut(n) <= n->corner.piece;
+}
+
+/* Ends piece `i` and begins `b` where their inner edges cross, and hides what is between. */
+static void cut(nib *n, uint32_t i, nib_piece *b, const nib_cross *where)
+{
+    const bool left = n->corner.left;
+    nib_piece *a = piece_at(n, i);
+    const nib_spot *b0 = inner0(b, left), *b1 = inner1(b, left);
+    nib_spot at =
+        spot_of(n, b0->x + where->on_b * (b1->x - b0->x), b0->y + where->on_b * (b1->y - b0->y));
+    *(left ? &a->taken_left : &a->taken_right) += (1.0f - where->on_a) * room(n, a, left);
+    *(left ? &b->taken_left : &b->taken_right) += where->on_b * room(n, b, left);
+    *(left ? &a->left1 : &a->right1) = at;
+    *(left ? &b->left0 : &b->right0) = at;
+    for (++i; i < n->count && piece_at(n, i) != b; ++i) {
+        *(left ? &piece_at(n, i)->hides_left : &piece_at(n, i)->hides_right) = true;
+    }
+    n->corner.open = false;
+    n->chain = n->count;
+}
+
+/* Cuts the open corner where the inner edge of `b` leaves the pieces before it; false where the
+ * corner can never be cut. */
+static bool try_cut(nib *n, nib_piece *b)
+{
+    const bool left = n->corner.left;
+    const nib_spot *b0 = inner0(b, left), *b1 = inner1(b, left);
+    nib_cross cross, best = {0.0f, 2.0f, 0.0f};
+    if (b->fold != NIB_FLAT ||
+        lines_cross(inner1(piece_at(n, n->corner.piece), left), &n->corner.at, b0, b1, &cross)) {
+        return false;
+    }
+    uint32_t found = n->count;
+    for (uint32_t i = n->corner.piece + 1; i > oldest_to_cut(n); --i) {
+        const nib_piece *a = piece_at(n, i - 1);
+        if (a->fold != NIB_FLAT) {
+            break;
+        }
+        if (lines_cross(inner0(a, left), inner1(a, left), b0, b1, &cross) &&
+            cross.on_b < best.on_b) {
+            best = cross;
+            found = i - 1;
+        }
+    }
+    if (found == n->count) {
+        return true;
+    }
+    if (left ? best.turn > 0.0f : best.turn < 0.0f) {
+        return false;
+    }
+    cut(n, found, b, &best);
+    return true;
+}
+
 /* The inner side: edges end where they cross, or pass through the corner itself. */
 static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
 {
     float onward = 1.0f + dot(a->t1, b->t0);
     float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
     nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    float *room_a = left ? &a->room_left : &a->room_right;
-    float *room_b = left ? &b->room_left : &b->room_right;
-    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
+    if (onward > OPPOSITE && taken <= room(n, a, left) + n->nothing &&
+        taken <= room(n, b, left) + n->nothing) {
         scene_point v = normal(n, a->t1), w = normal(n, b->t0);
         float factor = (left ? 1.0f : -1.0f) / onward;
         *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        *room_a -= taken;
-        *room_b -= taken;
+        *(left ? &a->taken_left : &a->taken_right) += taken;
+        *(left ? &b->taken_left : &b->taken_right) += taken;
+        n->chain = n->count;
         return;
     }
-    nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
-    edge(n, from, &corner, left);
-    edge(n, &corner, to, left);
+    n->corner = (nib_corner){.open = true,
+                             .left = left,
+                             .closing = b == &n->first,
+                             .piece = n->count - 1,
+                             .at = spot_at(n, a->p1, (scene_point){0, 0})};
+    if (!may_cut(n, a, b, onward)) {
+        leave_corner(n, from, to);
+    }
 }
 
 static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
@@ -195,6 +396,7 @@ static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
         return;
     }
     bool inner_left = turn * n->half > 0.0f;
+    leave_open_corner(n);
     join_inside(n, a, b, inner_left);
     join_outside(n, a, b, style, !inner_left);
 }
@@ -247,19 +449,43 @@ void nib_run(nib *n, scene_point at)
 {
     n->at = at;
     n->count = 0;
+    n->drawn = 1;
+    n->chain = 0;
+    n->corner.open = false;
+}
+
+/* A step that bends.  One edge of it is shorter than the path, the other longer. */
+static void bend_piece(const nib *n, const nib_piece *before, nib_piece *out)
+{
+    scene_point chord = {out->p1.x - out->p0.x, out->p1.y - out->p0.y};
+    scene_point turn = {out->t1.x - out->t0.x, out->t1.y - out->t0.y};
+    float square = dot(chord, chord);
+    /* Both edges go along the chord, on either side of it: the piece is what it should be. */
+    if (fabsf(n->half * cross(turn, chord)) < 0.9f * square && dot(chord, out->t0) > 0.0f &&
+        dot(chord, out->t1) > 0.0f) {
+        return;
+    }
+    if (find_fold(n, out)) {
+        out->folds_on = before != NULL && out->fold != NIB_FLAT && before->fold == out->fold;
+        return;
+    }
+    float length = sqrtf(square);
+    out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
+    flank(n, out->p0, out->t0, &out->left0, &out->right0);
+    flank(n, out->p1, out->t1, &out->left1, &out->right1);
 }
 
 /* The piece that a step ends, from where the nib is; `before` is the one it goes on from, or NULL.
  */
 static void make_piece(const nib *n, const nib_step *step, const nib_piece *before, nib_piece *out)
 {
-    scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
-    float length = sqrtf(dot(chord, chord));
+    out->fold = NIB_FLAT;
+    out->folds_on = out->fold_goes_on = out->hides_left = out->hides_right = false;
     out->p0 = n->at;
     out->p1 = step->to;
     out->t0 = step->t0;
     out->t1 = step->t1;
-    out->room_left = out->room_right = length;
+    out->taken_left = out->taken_right = 0.0f;
     if (before != NULL) {
         out->left0 = before->left1;
         out->right0 = before->right1;
@@ -268,25 +494,38 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     }
     scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
     flank(n, out->p1, t1, &out->left1, &out->right1);
-    if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
-        return;
-    }
-    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
-    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
-    float longer = n->half * cross(turn, chord) / length;
-    out->room_left = length + longer;
-    out->room_right = length - longer;
-    if (!is_convex(out)) {
-        out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
-        out->room_left = out->room_right = length;
-        flank(n, out->p0, out->t0, &out->left0, &out->right0);
-        flank(n, out->p1, out->t1, &out->left1, &out->right1);
+    if (step->t0.x != step->t1.x || step->t0.y != step->t1.y) {
+        bend_piece(n, before, out);
     }
 }
 
-static nib_piece *last_piece(nib *n)
+/* Draws what `later` has no room for any more. */
+static void draw_before(nib *n, uint32_t end)
 {
-    return n->count == 1 ? &n->first : &n->later[n->newest];
+    for (; n->drawn < end; ++n->drawn) {
+        draw_piece(n, piece_at(n, n->drawn));
+    }
+}
+
+/* The piece that a step adds, and what is between it and the last one. */
+static void go_on(nib *n, const nib_step *step)
+{
+    if (n->count >= NIB_PIECES) {
+        draw_before(n, n->count - NIB_PIECES + 1);
+    }
+    nib_piece *last = piece_at(n, n->count - 1), *next = piece_at(n, n->count);
+    bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
+    make_piece(n, step, goes_on ? last : NULL, next);
+    if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
+        join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
+    }
+    if (next->folds_on) {
+        last->fold_goes_on = true;
+        draw_hubs(n, last, next);
+    }
+    if (n->corner.open && (n->count > n->corner.piece + NIB_OPEN || !try_cut(n, next))) {
+        leave_open_corner(n);
+    }
 }
 
 void nib_go(nib *n, const nib_step *step)
@@ -298,19 +537,10 @@ void nib_go(nib *n, const nib_step *step)
     if (n->count == 0) {
         make_piece(n, step, NULL, &n->first);
     } else {
-        nib_piece *last = last_piece(n), *next = &n->later[1 - n->newest];
-        bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
-        make_piece(n, step, goes_on ? last : NULL, next);
-        if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
-            join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
-        }
-        if (n->count > 1) {
-            draw_piece(n, last);
-        }
-        n->newest = 1 - n->newest;
+        go_on(n, step);
     }
     n->at = step->to;
-    n->count = n->count < 2 ? n->count + 1 : 2;
+    ++n->count;
 }
 
 void nib_end(nib *n, bool closed)
@@ -318,17 +548,22 @@ void nib_end(nib *n, bool closed)
     if (n->count == 0) {
         return;
     }
-    nib_piece *last = last_piece(n);
+    nib_piece *last = piece_at(n, n->count - 1);
+    leave_open_corner(n);
     if (closed && n->count > 1) {
         join(n, last, &n->first, n->join);
+        if (n->corner.open) {
+            (void)try_cut(n, &n->first);
+        }
+        if (n->corner.open) {
+            leave_corner(n, inner1(last, n->corner.left), inner0(&n->first, n->corner.left));
+        }
     } else {
         cap(n, n->first.p0, negated(n->first.t0), &n->first.left0, &n->first.right0);
         cap(n, last->p1, last->t1, &last->right1, &last->left1);
     }
     draw_piece(n, &n->first);
-    if (n->count > 1) {
-        draw_piece(n, last);
-    }
+    draw_before(n, n->count);
     n->count = 0;
 }
 

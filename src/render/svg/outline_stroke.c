@@ -222,6 +222,24 @@ static void step_curve(stroker *s, const curve *c, const scene_point p[4], bool 
     s->at = p[3];
 }
 
+/* By how many times CURVE_SAGITTA the outer side of a bend, half the width away, would leave its
+ * chord if the curve were one step.  The turn is that of the control points. */
+static float bow_of(const stroker *s, const scene_point p[4])
+{
+    scene_point last = {0.0f, 0.0f}, next;
+    float turn = 0.0f;
+    bool found = false;
+    for (int i = 0; i < 3; ++i) {
+        if (direction(s, p[i], p[i + 1], &next) > 0.0f) {
+            float x = next.x - last.x, y = next.y - last.y;
+            turn += found ? sqrtf(x * x + y * y) : 0.0f;
+            last = next;
+            found = true;
+        }
+    }
+    return fabsf(s->nib.half) * turn * turn / (8.0f * CURVE_SAGITTA * s->pixel);
+}
+
 /* On a canvas that it leaves, a long curve is halved, and halves out of sight are straight steps.
  */
 static void step_cubic(stroker *s, const scene_point whole[4])
@@ -235,7 +253,7 @@ static void step_cubic(stroker *s, const scene_point whole[4])
     bool smooth = false;
     for (uint32_t depth = 1; depth > 0 && s->nib.pen.status == DP_OK;) {
         scene_point *q = stack[depth - 1];
-        curve c = curve_of_cubic(q, s->pixel);
+        curve c = curve_beside_cubic(q, s->pixel, bow_of(s, q));
         if (out_of_sight(s, q, 4)) {
             step_line(s, q[3]);
         } else if (!s->nib.pen.inside && c.steps > CURVE_STEPS_CLIPPED &&
