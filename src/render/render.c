@@ -183,8 +183,23 @@ static bool device_takes(const flight *f)
 
 typedef enum giving { GIVEN, NOT_WANTED, DEVICE_FAILED } giving;
 
-/* Decoded pictures that wait for a device are memory: beyond the bound the worker keeps them. */
-static bool has_room(flight *f)
+/*
+ * What waits for a device is memory: beyond the bound the worker keeps it.  One that is larger than
+ * all the room is let in alone.
+ */
+static bool takes_room(flight *f, size_t bytes)
+{
+    const size_t before =
+        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    if (before == f->device_bytes || before + bytes <= f->render->config.device_bytes_max) {
+        f->device_bytes += bytes;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+static size_t picture_bytes(const flight *f)
 {
     size_t bytes = 0;
     for (unsigned i = 0; i < f->run.item_count; i++) {
@@ -194,28 +209,30 @@ static bool has_room(flight *f)
             bytes += dp_buf_size(f->run.items[i].source->buf);
         }
     }
-    f->device_bytes = bytes;
-    const size_t before =
-        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
-    /* One that is larger than all the room is let in alone. */
-    if (before == 0 || before + bytes <= f->render->config.device_bytes_max) {
-        return true;
+    return bytes;
+}
+
+static size_t plan_bytes(const flight *f)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < f->run.item_count; i++) {
+        bytes += f->run.items[i].plan == NULL ? 0 : drawing_plan_bytes(f->run.items[i].plan);
     }
-    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
-    return false;
+    return bytes;
 }
 
 /* When the items are given to the device, the flight is no longer this worker's. */
 static giving give_to_device(flight *f)
 {
-    if (!device_takes(f) || !has_room(f)) {
+    f->device_bytes = 0;
+    if (!device_takes(f) || !takes_room(f, picture_bytes(f))) {
         return NOT_WANTED;
     }
     if (!render_batcher_takes(f->render->batcher)) {
         leave_room(f);
         return DEVICE_FAILED;
     }
-    if (!pipeline_plan(&f->run, f->render->plans)) {
+    if (!pipeline_plan(&f->run, f->render->plans) || !takes_room(f, plan_bytes(f))) {
         leave_room(f);
         return NOT_WANTED;
     }
