@@ -179,11 +179,40 @@ dp_status backend_cuda_open_over(dp_pool *pool, const cuda_calls *calls,
 
 #include "kernels/composite.h"
 #include "kernels/cuda_launch.h"
-#include "kernels/cuda_stream.h"
 
 static uint64_t number_of(void *stream)
 {
     return (uint64_t)(uintptr_t)stream;
+}
+
+static const char *stream_open(void **stream)
+{
+    uint64_t number;
+    const char *words = cuda_stream_open(&number);
+    if (words == NULL) {
+        *stream = (void *)(uintptr_t)number;
+    }
+    return words;
+}
+
+static void stream_close(void *stream)
+{
+    cuda_stream_close(number_of(stream));
+}
+
+static const char *copy_in(uint64_t to, const void *from, size_t size_bytes, void *stream)
+{
+    return cuda_stream_upload(number_of(stream), to, from, size_bytes);
+}
+
+static const char *copy_out(void *to, uint64_t from, size_t size_bytes, void *stream)
+{
+    return cuda_stream_download(number_of(stream), to, from, size_bytes);
+}
+
+static const char *wait_for(void *stream)
+{
+    return cuda_stream_wait(number_of(stream));
 }
 
 static const char *draw(const draw_batch *batch, void *stream)
@@ -199,14 +228,14 @@ static const char *unpremultiply(uint64_t runs, uint32_t count, uint64_t pixels_
 dp_status backend_cuda_open(dp_pool *pool, char detail[BACKEND_DETAIL_BYTES], backend **out)
 {
     static const cuda_calls calls = {.probe = cuda_launch_probe,
-                                     .stream_open = cuda_stream_open,
-                                     .stream_close = cuda_stream_close,
-                                     .copy_in = cuda_stream_copy_in,
-                                     .copy_out = cuda_stream_copy_out,
+                                     .stream_open = stream_open,
+                                     .stream_close = stream_close,
+                                     .copy_in = copy_in,
+                                     .copy_out = copy_out,
                                      .resize = resize_batch_cuda,
                                      .draw = draw,
                                      .unpremultiply = unpremultiply,
-                                     .finish = cuda_stream_finish};
+                                     .finish = wait_for};
     return backend_cuda_open_over(pool, &calls, detail, out);
 }
 

@@ -16,7 +16,7 @@
 #include "render/backend.h"
 #include "render/svg/draw_batch.h"
 
-/* What a device is asked for: kernels/cuda_stream.h and the kernels, or a test's own. */
+/* What a device is asked for: kernels/cuda_launch.h and the kernels, or a test's own. */
 typedef struct cuda_calls {
     const char *(*probe)(void);
     const char *(*stream_open)(void **stream);
