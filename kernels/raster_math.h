@@ -296,17 +296,18 @@ DP_FN int32_t raster_overlaps(int32_t low, int32_t high)
  * whose sums are those after the last pixel.  `forced`: the row's bit in raster_edges.overlaps.
  *
  * A side that is drawn twice sums up to anything, but lies between a pixel of none and one of two.
- * In the midst of pixels that are full there is no side, or none that shows.
+ * In the midst of pixels that are full there is no side, or none that shows.  Of a forced row the
+ * next one may be in another tile, so that none or two are not seen, but never neither of them.
  */
 DP_FN int32_t raster_looks_closer(int32_t sum, int32_t low, int32_t high, int32_t forced)
 {
-    /* By the rows above and below, a forced row may be the last one that is known. */
-    const int32_t full = forced ? 2 * RASTER_FULL : RASTER_FULL;
-
     if (sum == 0) {
         return low < -RASTER_SLACK && high > RASTER_SLACK;
     }
-    return (forced || raster_overlaps(low, high)) && low < full && high > -full;
+    if (forced) {
+        return low != high && low < 2 * RASTER_FULL && high > -2 * RASTER_FULL;
+    }
+    return raster_overlaps(low, high) && low < RASTER_FULL && high > -RASTER_FULL;
 }
 
 /* One channel of premultiplied `source` over `backdrop`, by coverage; `alpha`: the source's. */

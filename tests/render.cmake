@@ -34,7 +34,7 @@ if(CMOCKA_FOUND)
   endforeach()
   foreach(unit sniff picture plan_cache codec codec_motion codec_sides codec_hostile svg drawing pipeline render
       render_queue render_device batcher)
-    dp_test(test_${unit} LINK dp_render dp_media_make)
+    dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 240)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
 
@@ -106,7 +106,8 @@ endif()
 # The SVG front end: documents to scenes.
 if(CMOCKA_FOUND AND EXPAT_FOUND)
   foreach(unit value shape scene wrap hostile)
-    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m)
+    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m
+      TIMEOUT 180)
   endforeach()
   dp_test(test_scene SOURCES test_scene.c LINK dp_svg m)
 endif()

@@ -90,13 +90,13 @@ static void compare_resize(const uint32_t from[2], const uint32_t to[2])
 
 void kernel_rig_resize(void **state)
 {
-    static const uint32_t sizes[][4] = {{64, 48, 17, 13}, {960, 540, 240, 135}, {9, 7, 40, 31},
-                                        {1, 1, 1, 1},     {5000, 3, 2, 1},      {33, 33, 33, 33}};
+    static const uint32_t sizes[][4] = {{64, 48, 17, 13}, {480, 270, 120, 68}, {9, 7, 40, 31},
+                                        {1, 1, 1, 1},     {5000, 3, 2, 1},     {33, 33, 33, 33}};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         compare_resize(sizes[i], sizes[i] + 2);
     }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < KERNEL_RIG_ROUNDS(20); i++) {
         const uint32_t from[2] = {kernel_rig_random() % 400 + 1, kernel_rig_random() % 400 + 1};
         const uint32_t to[2] = {kernel_rig_random() % 200 + 1, kernel_rig_random() % 200 + 1};
         compare_resize(from, to);
