@@ -32,7 +32,8 @@ if(CMOCKA_FOUND)
   foreach(unit raster raster_levels)
     dp_test(test_${unit} SOURCES test_${unit}.c support/raster_rig.c LINK dp_svg dp_lines_look m)
   endforeach()
-  foreach(unit sniff picture codec codec_motion codec_sides codec_hostile svg svg_limits drawing pipeline render
+  foreach(unit sniff picture plan_cache codec codec_motion codec_sides codec_hostile svg svg_limits drawing
+      pipeline render
       render_queue render_device batcher)
     dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 240)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
@@ -92,9 +93,12 @@ if(CMOCKA_FOUND)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
     dp_emoji_test(test_kernels_emoji test_kernels_host LABELS unit)
     # The backend over a fake driver, with that build as its kernels.
-    dp_test(test_backend_cuda LINK dp_kernels_host dp_tier_rig dp_render)
-    set_target_properties(test_backend_cuda PROPERTIES LINKER_LANGUAGE CXX)
-    set_tests_properties(test_backend_cuda PROPERTIES ENVIRONMENT "${dp_render_environment}")
+    foreach(unit backend_cuda cuda_drawings)
+      dp_test(test_${unit} SOURCES test_${unit}.c support/late_device.c
+        LINK dp_svg dp_kernels_host dp_tier_rig dp_render)
+      set_target_properties(test_${unit} PROPERTIES LINKER_LANGUAGE CXX)
+      set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
+    endforeach()
   else()
     message(STATUS "test_kernels_host is left out: no C++ compiler for a host build of the kernels")
   endif()

@@ -11,6 +11,7 @@
 
 #include "cm.h"
 #include "kernels/composite.h"
+#include "kernels/cuda_launch.h"
 #include "kernels/resize.h"
 
 const kernel_memory *kernel_rig_memory;
@@ -117,6 +118,35 @@ static void compare_in_place(run_on_device *device, run_on_host *host)
     free(want);
 }
 
+/* Runs of unlike lengths, some in place, in one launch. */
+static void compare_runs(void)
+{
+    const uint64_t lengths[] = {1, 4099, 16, 70001, 257};
+    const uint32_t count = sizeof lengths / sizeof lengths[0];
+    composite_run runs[sizeof lengths / sizeof lengths[0]];
+    uint8_t *want[sizeof lengths / sizeof lengths[0]];
+
+    for (uint32_t i = 0; i < count; i++) {
+        const size_t bytes = lengths[i] * 4;
+        want[i] = kernel_rig_random_bytes(bytes);
+        const uint64_t from = kernel_rig_memory->take(want[i], bytes);
+        const uint64_t to = i % 2 == 0 ? from : kernel_rig_memory->take(NULL, bytes);
+        runs[i] = (composite_run){.from = from, .to = to, .pixels = lengths[i]};
+    }
+    const uint64_t memory = kernel_rig_memory->take(runs, sizeof runs);
+    assert_null(composite_unpremultiply_runs_cuda(memory, count, 70001, 0));
+    assert_null(cuda_stream_wait(0));
+    for (uint32_t i = 0; i < count; i++) {
+        if (runs[i].to != runs[i].from) {
+            kernel_rig_expect(runs[i].from, want[i], lengths[i] * 4);
+        }
+        composite_unpremultiply_cpu(want[i], lengths[i]);
+        kernel_rig_expect(runs[i].to, want[i], lengths[i] * 4);
+        free(want[i]);
+    }
+    kernel_rig_memory->give(memory);
+}
+
 void kernel_rig_composite(void **state)
 {
     const size_t pixels = 100003;
@@ -134,6 +164,7 @@ void kernel_rig_composite(void **state)
     free(want);
     compare_in_place(composite_premultiply_cuda, composite_premultiply_cpu);
     compare_in_place(composite_unpremultiply_cuda, composite_unpremultiply_cpu);
+    compare_runs();
 }
 
 int kernel_rig_run(const kernel_memory *memory)
