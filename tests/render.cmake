@@ -149,7 +149,7 @@ if(TARGET dp_svg AND EXPAT_FOUND AND NOT DP_SANITIZE)
   set_target_properties(svg_pixels PROPERTIES C_EXTENSIONS OFF)
   add_test(NAME svg_conformance
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/svg/run.sh $<TARGET_FILE:svg_pixels>)
-  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 300
+  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 900
     SKIP_RETURN_CODE 77)
 endif()
 
