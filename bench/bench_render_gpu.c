@@ -3,10 +3,10 @@
  * bench render-gpu: batches of stickers on a GPU, beside one CPU thread in the same run.
  *
  * Scenes come from a pack (tests/scene_pack.c), so that a machine without expat will do.  Three
- * figures: from cached scenes to pixels in pinned memory, the CPU planning one batch while the GPU
- * draws the other; the same from plans that are packed already; and what the fine kernel moves,
- * beside a copy within the device's memory.  Pixels are compared with the CPU's before anything is
- * timed.  Memory is the pool's.
+ * figures: from cached scenes to straight pixels in pinned memory by the backend itself, the
+ * scenes' plans being kept as danpoold keeps them; from scenes alone, one thread planning one batch
+ * while the GPU draws the other; and what the fine kernel moves, beside a copy within the device's
+ * memory. Pixels are compared with the CPU's before anything is timed.  Memory is the pool's.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #define PLAN_BYTES   ((size_t)96 << 20)
 
 static const char *const rows[] = {"1024 at 128 px, cached scenes to pinned",
-                                   "1024 at 128 px, packed plans to pinned", "fine kernel"};
+                                   "1024 at 128 px, planned anew by one thread", "fine kernel"};
 #define ROWS (sizeof rows / sizeof rows[0])
 
 static const char *pack_name = "build/scenes/twemoji.scenes";
@@ -42,6 +42,8 @@ static void skip_all(bench *b, const char *why)
 #include <danpool/pool.h>
 
 #include "kernels/cuda_launch.h"
+#include "render/backend.h"
+#include "render/drawing.h"
 #include "render/svg/draw_batch.h"
 #include "render/svg/scene_pack.h"
 
@@ -62,6 +64,12 @@ typedef struct work {
     uint8_t *pixels; /* one drawing of the CPU's */
     lane lanes[BATCHES];
     uint32_t count; /* drawings in a batch */
+    render_task task;
+    backend *cuda, *cpu;
+    picture targets[DRAWINGS_MAX], right;
+    drawing_plan **plans; /* [scene] */
+    backend_item items[DRAWINGS_MAX];
+    backend_item *list[DRAWINGS_MAX];
     char note[160];
 } work;
 
@@ -183,27 +191,112 @@ static const char *verify(work *w)
     return failure;
 }
 
-static double cpu_us(const work *w)
+/* The backend's items, with plans that were found again; NULL, or why not. */
+static const char *open_items(work *w)
 {
-    const uint64_t begun = bench_now_ns();
-    for (uint32_t i = 0; i < w->count; i++) {
-        (void)draw_scene(w->context, scene_of(w, i), SIDE, SIDE, w->pixels, (size_t)SIDE * 4);
+    const uint32_t size[2] = {SIDE, SIDE};
+    char detail[BACKEND_DETAIL_BYTES];
+
+    w->task = (render_task){.pool = w->pool};
+    w->plans = calloc(w->scene_count, sizeof *w->plans);
+    if (w->plans == NULL || backend_cpu_open(w->pool, detail, &w->cpu) != DP_OK ||
+        backend_cuda_open(w->pool, detail, &w->cuda) != DP_OK ||
+        picture_take(&w->task, SIDE, SIDE, 1, &w->right) != DP_OK) {
+        return "the backends cannot be opened";
     }
-    return (double)(bench_now_ns() - begun) / 1e3 / w->count;
+    for (uint32_t i = 0; i < DRAWINGS_MAX; i++) {
+        drawing_plan **plan = &w->plans[i % w->scene_count];
+        if (*plan == NULL && drawing_plan_make(&w->task, scene_of(w, i), size, plan) != DP_OK) {
+            return "a scene of the pack cannot be planned";
+        }
+        atomic_store(&(*plan)->uses, 1);
+        if (picture_take(&w->task, SIDE, SIDE, 1, &w->targets[i]) != DP_OK ||
+            dp_buf_tier(w->targets[i].buf) != DP_TIER_PINNED) {
+            return "the pool has no pinned memory for the results";
+        }
+        w->items[i] = (backend_item){.kind = BACKEND_RASTER,
+                                     .task = &w->task,
+                                     .scene = scene_of(w, i),
+                                     .plan = *plan,
+                                     .target = &w->targets[i]};
+        w->list[i] = &w->items[i];
+    }
+    return NULL;
 }
 
-/* Microseconds a drawing over some rounds; `plan`: from scenes, else from the packed plans. */
-static double gpu_us(work *w, bool plan)
+static void close_items(work *w)
+{
+    for (uint32_t i = 0; i < DRAWINGS_MAX; i++) {
+        picture_drop(&w->targets[i]);
+    }
+    picture_drop(&w->right);
+    for (size_t i = 0; w->plans != NULL && i < w->scene_count; i++) {
+        drawing_plan_put(w->plans[i]);
+    }
+    free(w->plans);
+    if (w->cuda != NULL) {
+        w->cuda->ops->close(w->cuda);
+    }
+    drawing_forget();
+}
+
+static bool draw_right(work *w, uint32_t i)
+{
+    return drawing_raster(&w->task, scene_of(w, i), &w->right) == DP_OK;
+}
+
+/* Twice: the second time from plans that stayed. */
+static const char *verify_backend(work *w)
+{
+    char detail[BACKEND_DETAIL_BYTES];
+    for (int round = 0; round < 2; round++) {
+        if (w->cuda->ops->run(w->cuda, w->list, DRAWINGS_MAX, detail) != DP_OK) {
+            return "the device failed";
+        }
+        for (uint32_t i = 0; i < DRAWINGS_MAX; i++) {
+            if (w->items[i].status != DP_OK || !draw_right(w, i) ||
+                memcmp(w->targets[i].bytes, w->right.bytes, BYTES_EACH) != 0) {
+                return "the backend's pixels are not the CPU's";
+            }
+            memset(w->targets[i].bytes, 0, BYTES_EACH);
+        }
+    }
+    return NULL;
+}
+
+static double cpu_us(work *w)
+{
+    const uint64_t begun = bench_now_ns();
+    for (uint32_t i = 0; i < DRAWINGS_MAX; i++) {
+        (void)draw_right(w, i);
+    }
+    return (double)(bench_now_ns() - begun) / 1e3 / DRAWINGS_MAX;
+}
+
+/* Microseconds a drawing by the backend over some rounds. */
+static double backend_us(work *w)
+{
+    const unsigned rounds = 6;
+    char detail[BACKEND_DETAIL_BYTES];
+    const uint64_t begun = bench_now_ns();
+
+    for (unsigned round = 0; round < rounds; round++) {
+        if (w->cuda->ops->run(w->cuda, w->list, DRAWINGS_MAX, detail) != DP_OK) {
+            return NAN;
+        }
+    }
+    return (double)(bench_now_ns() - begun) / 1e3 / rounds / DRAWINGS_MAX;
+}
+
+/* Microseconds a drawing from scenes, planned here, over some rounds. */
+static double planned_us(work *w)
 {
     const unsigned rounds = 6;
     const uint64_t begun = bench_now_ns();
 
     for (unsigned round = 0; round < rounds; round++) {
-        lane *l = &w->lanes[plan ? round % BATCHES : 0];
-        if (plan && (cuda_stream_wait(l->stream) != NULL || fill(w, l) != w->count)) {
-            return NAN;
-        }
-        if (start(w, l) != NULL) {
+        lane *l = &w->lanes[round % BATCHES];
+        if (cuda_stream_wait(l->stream) != NULL || fill(w, l) != w->count || start(w, l) != NULL) {
             return NAN;
         }
     }
@@ -246,16 +339,16 @@ static double kernel_share(const work *w)
     return 100 * (moved / seconds[0]) / (2 * (double)drawn / seconds[1]);
 }
 
-static void time_row(bench *b, work *w, bool plan)
+static void time_row(bench *b, work *w, bool kept)
 {
     bench_samples ours = {.count = 0}, theirs = {.count = 0};
 
     for (int i = 0; i < bench_repeats(b); i++) {
-        bench_samples_add(&ours, gpu_us(w, plan));
+        bench_samples_add(&ours, kept ? backend_us(w) : planned_us(w));
         bench_samples_add(&theirs, cpu_us(w));
     }
     const bench_row row = {
-        .name = rows[plan ? 0 : 1],
+        .name = rows[kept ? 0 : 1],
         .unit = "us/icon",
         .value = bench_samples_quantile(&ours, 0.5),
         .min = bench_samples_min(&ours),
@@ -263,7 +356,7 @@ static void time_row(bench *b, work *w, bool plan)
         .p99 = NAN,
         .peers = {{"one CPU thread", bench_samples_quantile(&theirs, 0.5), NAN}},
         .peer_count = 1,
-        .goal = {.kind = plan ? BENCH_GOAL_RATIO_MAX : BENCH_GOAL_NONE, .limit = 0.01},
+        .goal = {.kind = kept ? BENCH_GOAL_RATIO_MAX : BENCH_GOAL_NONE, .limit = 0.01},
         .note = w->note};
     bench_emit(b, &row);
 }
@@ -303,8 +396,17 @@ static void measure(bench *b, work *w)
         bench_fail(b, "%s", failure);
         return;
     }
-    (void)snprintf(w->note, sizeof w->note,
-                   "%u drawings of %zu scenes in a batch, one thread plans", w->count,
+    failure = open_items(w);
+    if (failure != NULL) {
+        skip_all(b, failure);
+        return;
+    }
+    failure = verify_backend(w);
+    if (failure != NULL) {
+        bench_fail(b, "%s", failure);
+        return;
+    }
+    (void)snprintf(w->note, sizeof w->note, "batches of %u drawings of %zu scenes", w->count,
                    w->scene_count);
     if (bench_wants(b, rows[0])) {
         time_row(b, w, true);
@@ -339,6 +441,7 @@ static void run(bench *b)
         close_lane(&w->lanes[i]);
     }
     if (w->pool != NULL) {
+        close_items(w);
         dp_pool_destroy(w->pool);
     }
     draw_context_destroy(w->context);

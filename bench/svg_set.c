@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See svg_set.h.
+ * A folder is read in the order of names, so that a run draws the same icons in the same order; a
+ * file that cannot be read is left out.  See svg_set.h.
  */
 #include "svg_set.h"
 

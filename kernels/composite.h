@@ -32,6 +32,22 @@ const char *composite_over_cuda(uint64_t backdrop, uint64_t source, size_t pixel
 const char *composite_premultiply_cuda(uint64_t rgba, size_t pixels);
 const char *composite_unpremultiply_cuda(uint64_t rgba, size_t pixels);
 
+/* Pixels to be read at one place of the device's memory and written to another. */
+typedef struct composite_run {
+    uint64_t from, to; /* aligned to 4; the same, or not overlapping */
+    uint64_t pixels;
+    uint64_t reserved;
+} composite_run;
+
+/*
+ * Unpremultiplies many runs in one launch on `stream` (cuda_launch.h), without waiting: `runs` is
+ * the address of `count` of them on the device, none longer than `pixels_max`.  `to` may be
+ * page-locked memory of the host.  NULL when it was taken, else CUDA's words (static).  Only in
+ * builds with nvcc (DP_HAVE_CUDA).
+ */
+const char *composite_unpremultiply_runs_cuda(uint64_t runs, uint32_t count, uint64_t pixels_max,
+                                              uint64_t stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -39,6 +39,7 @@ const char *cuda_launch_taken(void)
 const char *cuda_stream_open(uint64_t *out)
 {
     cudaStream_t stream;
+    /* Non-blocking: it does not wait for the legacy default stream of whoever embeds us. */
     const cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
     if (error == cudaSuccess) {
         *out = reinterpret_cast<uint64_t>(stream);
@@ -54,16 +55,17 @@ void cuda_stream_close(uint64_t stream)
     }
 }
 
+/* By addresses, not by directions: where hbm is full the pool gives page-locked memory. */
 const char *cuda_stream_upload(uint64_t stream, uint64_t to, const void *from, size_t size_bytes)
 {
     return words_of(cudaMemcpyAsync(reinterpret_cast<void *>(to), from, size_bytes,
-                                    cudaMemcpyHostToDevice, cuda_launch_stream(stream)));
+                                    cudaMemcpyDefault, cuda_launch_stream(stream)));
 }
 
 const char *cuda_stream_download(uint64_t stream, void *to, uint64_t from, size_t size_bytes)
 {
     return words_of(cudaMemcpyAsync(to, reinterpret_cast<const void *>(from), size_bytes,
-                                    cudaMemcpyDeviceToHost, cuda_launch_stream(stream)));
+                                    cudaMemcpyDefault, cuda_launch_stream(stream)));
 }
 
 const char *cuda_stream_copy(uint64_t stream, uint64_t to, uint64_t from, size_t size_bytes)

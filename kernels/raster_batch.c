@@ -108,6 +108,27 @@ uint64_t raster_batch_put(raster_batch *batch, const void *bytes, size_t size_by
     return put(batch, bytes, size_bytes);
 }
 
+int raster_batch_put_tiles(raster_batch *batch, const raster_device_tile *tiles, uint32_t count,
+                           size_t moved_bytes)
+{
+    const size_t back_bytes = batch->tile_count * sizeof *tiles;
+    const uint32_t moved = (uint32_t)(moved_bytes / RASTER_BATCH_ALIGNMENT);
+
+    if (count * sizeof *tiles > batch->size_bytes - batch->front_bytes - back_bytes) {
+        return 0;
+    }
+    batch->tile_count += count;
+    uint8_t *to = batch->host + batch->size_bytes - batch->tile_count * sizeof *tiles;
+    for (uint32_t i = 0; i < count; i++) {
+        raster_device_tile out = tiles[i];
+        const uint32_t level = out.place >> 8 & RASTER_LEVEL_MAX;
+        out.plan += moved;
+        memcpy(to + i * sizeof out, &out, sizeof out);
+        batch->level_count = level >= batch->level_count ? level + 1 : batch->level_count;
+    }
+    return 1;
+}
+
 int raster_batch_add(raster_batch *batch, const raster_plan *plan,
                      const raster_destination *destination)
 {
@@ -121,7 +142,8 @@ int raster_batch_add(raster_batch *batch, const raster_plan *plan,
     raster_device_plan out = {.target = destination->pixels,
                               .width = plan->width,
                               .height = plan->height,
-                              .stride = plan->width};
+                              .stride = plan->width,
+                              .layer_count = plan->layer_count};
     out.commands = put(batch, plan->commands, plan->command_count * sizeof *plan->commands);
     out.edges = put(batch, plan->edges, plan->edges_count * sizeof *plan->edges);
     out.refs = put(batch, plan->refs, plan->ref_count * sizeof *plan->refs);

@@ -42,7 +42,7 @@ typedef struct raster_device_plan {
     uint64_t commands, edges, refs, lines, gradients, ramps, layers;
     uint64_t target; /* premultiplied RGBA8, rows of `stride` pixels */
     uint32_t width, height, stride;
-    uint32_t reserved;
+    uint32_t layer_count;
 } raster_device_plan;
 
 /* One tile of the batch: one load. */
@@ -83,6 +83,13 @@ uint64_t raster_batch_put(raster_batch *batch, const void *bytes, size_t size_by
 /* Appends a plan.  0: there is no room, the batch is as before. */
 int raster_batch_add(raster_batch *batch, const raster_plan *plan,
                      const raster_destination *destination);
+
+/*
+ * Appends tiles in the order in which a batch's block has them, of plans that lie `moved_bytes`
+ * further on in this one.  0: there is no room, the batch is as before.
+ */
+int raster_batch_put_tiles(raster_batch *batch, const raster_device_tile *tiles, uint32_t count,
+                           size_t moved_bytes);
 
 /*
  * On `stream` (cuda_launch.h), without waiting.  NULL when it was taken, else CUDA's words

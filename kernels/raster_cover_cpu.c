@@ -17,29 +17,18 @@
 _Static_assert(RASTER_CELLS - RASTER_COARSE_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1),
                "a fine row's cells fit");
 
-/* Rows of the tile that the lines or the backdrop touch. */
-static raster_span touched(const raster_cover_job *job)
+/* Rows that the lines touch, grown to those that the backdrop does. */
+static raster_span touched(const int32_t *backdrop, int32_t first, int32_t end)
 {
-    const raster_edges *edges = job->edges;
-    int32_t begin = RASTER_TILE;
-    int32_t end = 0;
+    int32_t begin = first < 0 ? 0 : (first < RASTER_TILE ? first : RASTER_TILE);
 
-    for (int32_t row = 0; row < RASTER_TILE; row++) {
-        if (edges->backdrop[row] != 0) {
-            begin = row < begin ? row : begin;
-            end = row + 1;
-        }
-    }
-    for (uint32_t i = 0; i < edges->ref_count; i++) {
-        const uint32_t ref = job->plan->refs[edges->first_ref + i] & ~RASTER_REF_FIRST;
-        const raster_line l = job->plan->lines[ref];
-        const int32_t top = ((l.y0 < l.y1 ? l.y0 : l.y1) >> RASTER_SHIFT) - job->y;
-        const int32_t bottom = (((l.y0 < l.y1 ? l.y1 : l.y0) - 1) >> RASTER_SHIFT) - job->y + 1;
-        begin = top < begin ? top : begin;
-        end = bottom > end ? bottom : end;
-    }
-    begin = begin > 0 ? begin : 0;
     end = end < RASTER_TILE ? end : RASTER_TILE;
+    for (int32_t row = 0; row < begin; row++) {
+        begin = backdrop[row] != 0 ? row : begin;
+    }
+    for (int32_t row = RASTER_TILE - 1; row >= end; row--) {
+        end = backdrop[row] != 0 ? row + 1 : end;
+    }
     return begin < end ? (raster_span){(uint32_t)begin, (uint32_t)end} : (raster_span){0, 0};
 }
 
@@ -137,9 +126,10 @@ typedef struct closer_job {
     uint8_t *coverage;
 } closer_job;
 
-/* The sum of fine cells' areas, column by column; all rows of cells go along side by side. */
+/* The sum of a pixel's fine cells' areas, column by column; all rows of cells go along side by
+ * side. Clears the cells. */
 RASTER_VECTOR
-static uint32_t sum_fine(const int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT runs, uint32_t rows)
+static uint32_t sum_fine(int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT runs, uint32_t rows)
 {
     int32_t areas[RASTER_FINE] = {0};
     uint32_t all = 0;
@@ -148,6 +138,7 @@ static uint32_t sum_fine(const int32_t *DP_RESTRICT cells, int32_t *DP_RESTRICT 
         for (uint32_t i = 0; i < rows; i++) {
             runs[i] += cells[column * RASTER_FINE + i];
             areas[i] += raster_area(runs[i], RASTER_NON_ZERO);
+            cells[column * RASTER_FINE + i] = 0;
         }
     }
     for (uint32_t i = 0; i < rows; i++) {
@@ -183,7 +174,6 @@ static void refine_row(const closer_job *job, int32_t row, uint32_t wanted)
                               .row_step = 1,
                               .left = 1};
     int32_t runs[RASTER_FINE] = {0};
-    memset(job->cells, 0, sizeof(*job->cells) * RASTER_FINE * ((size_t)grid.columns + 1));
     for (uint32_t i = cover->edges->row_ref; i < end; i++) {
         const uint32_t ref = cover->plan->refs[i];
         if ((ref & RASTER_REF_FIRST) != 0) {
@@ -197,6 +187,8 @@ static void refine_row(const closer_job *job, int32_t row, uint32_t wanted)
             job->coverage[row * RASTER_TILE + first + x] = (uint8_t)raster_coverage_fine(areas);
         }
     }
+    /* What is behind the last pixel. */
+    memset(job->cells + count * RASTER_FINE * RASTER_FINE, 0, sizeof(*job->cells) * RASTER_FINE);
 }
 
 /* The pixels of a row that are to be drawn again, a bit each. */
@@ -300,8 +292,8 @@ static inline void add_inner_edge(int32_t *cells, const raster_edge *e)
     add_piece(cells + last, xa, e->x1, e->y1 - ya, e->sign);
 }
 
-/* Flat, so that the grid's numbers are constants wherever they are used. */
-__attribute__((flatten)) static void add_lines(const raster_cover_job *job, int32_t *cells)
+/* Gives the rows that are not empty.  Flat, so that the grid's numbers are constants in it. */
+__attribute__((flatten)) static raster_span add_lines(const raster_cover_job *job, int32_t *cells)
 {
     const raster_grid grid = {.cells = cells,
                               .columns = RASTER_TILE,
@@ -311,12 +303,16 @@ __attribute__((flatten)) static void add_lines(const raster_cover_job *job, int3
     const uint32_t *refs = job->plan->refs + job->edges->first_ref;
     const int32_t x = job->x * RASTER_ONE;
     const int32_t y = job->y * RASTER_ONE;
+    int32_t top = RASTER_TILE * RASTER_ONE;
+    int32_t bottom = 0;
 
     for (uint32_t i = 0; i < job->edges->ref_count; i++) {
         raster_line line = job->plan->lines[refs[i] & ~RASTER_REF_FIRST];
         /* Nothing that a line does depends on where the tile is. */
         line = (raster_line){line.x0 - x, line.y0 - y, line.x1 - x, line.y1 - y};
         const raster_edge e = raster_turned(line, 0);
+        top = e.y0 < top ? e.y0 : top;
+        bottom = e.y1 > bottom ? e.y1 : bottom;
         if ((uint32_t)(e.x0 | e.x1) < RASTER_TILE * RASTER_ONE && e.y0 >= 0 &&
             e.y1 <= RASTER_TILE * RASTER_ONE) {
             add_inner_edge(cells, &e);
@@ -324,17 +320,18 @@ __attribute__((flatten)) static void add_lines(const raster_cover_job *job, int3
             raster_line_add(&grid, line, 0);
         }
     }
+    return touched(job->edges->backdrop, top >> RASTER_SHIFT,
+                   (bottom + RASTER_ONE - 1) >> RASTER_SHIFT);
 }
 
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
 {
     const raster_edges *edges = job->edges;
-    const raster_span rows = touched(job);
     int32_t sums[RASTER_TILE_PIXELS + 2 * RASTER_TILE];
     _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
     uint32_t overlaps;
 
-    add_lines(job, cells);
+    const raster_span rows = add_lines(job, cells);
     overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
     to_bytes(sums + RASTER_TILE, job->rule, columns);
     turn(columns, coverage);

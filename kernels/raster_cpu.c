@@ -244,7 +244,11 @@ static void fill(uint8_t *rgba, size_t stride_bytes, const uint32_t size[2], uin
         line[i] = colour;
     }
     for (uint32_t row = 0; row < size[1]; row++) {
-        memcpy(rgba + row * stride_bytes, line, 4 * (size_t)size[0]);
+        if (size[0] == RASTER_TILE) { /* a size that the compiler knows is four stores */
+            memcpy(rgba + row * stride_bytes, line, sizeof(line));
+        } else {
+            memcpy(rgba + row * stride_bytes, line, 4 * (size_t)size[0]);
+        }
     }
 }
 
@@ -288,10 +292,12 @@ static void draw_tile(machine *m, uint32_t index, uint8_t *rgba, size_t stride_b
     const uint32_t rows = plan->height - (uint32_t)m->y;
     const uint32_t size[2] = {columns < RASTER_TILE ? columns : RASTER_TILE,
                               rows < RASTER_TILE ? rows : RASTER_TILE};
-    const raster_command *first = plan->commands + tile->first_command;
+    /* A plan without commands has no memory for them either, and nothing may be added to that. */
+    const raster_command *first =
+        tile->command_count != 0 ? plan->commands + tile->first_command : NULL;
 
     /* What is stored is r, g, b, a byte by byte; on a little-endian machine that is the number. */
-    if (tile->command_count == 0) {
+    if (first == NULL) {
         fill(rgba, stride_bytes, size, 0);
     } else if (tile->command_count == 1 && first->op == RASTER_COLOUR &&
                first->edges == RASTER_NONE) {
@@ -310,7 +316,7 @@ int raster_cpu_until(const raster_plan *plan, const raster_rows *job, void *scra
     m->job = job;
     m->work = 0;
     m->stopped = false;
-    memset(m->cells, 0, sizeof(*m->cells) * RASTER_COARSE_CELLS);
+    memset(m->cells, 0, sizeof(m->cells));
     for (uint32_t row = job->first; row < job->end; row++) {
         for (uint32_t column = 0; column < plan->columns && !m->stopped; column++) {
             m->x = (int32_t)(column * RASTER_TILE);

@@ -16,7 +16,13 @@
 #define RASTER_ADD(cell, value) atomicAdd((cell), (value))
 #include "kernels/raster_math.h"
 
-#define BLOCK       256u
+#define BLOCK 256u
+/* Blocks that a multiprocessor shall hold at once, by its registers and its shared memory. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define BLOCKS_PER_UNIT 3
+#else
+#define BLOCKS_PER_UNIT 5
+#endif
 #define STRIDE      (RASTER_TILE + 1)
 #define FINE_STRIDE (RASTER_FINE_COLUMNS + 1)
 /* Rows of pixels whose fine cells are in shared memory at once. */
@@ -484,7 +490,7 @@ __device__ static void store(const raster_view &view, uint32_t pixel)
     }
 }
 
-__global__ void __launch_bounds__(BLOCK)
+__global__ void __launch_bounds__(BLOCK, BLOCKS_PER_UNIT)
     raster_tiles(const raster_device_tile *tiles, uint64_t block, uint32_t level)
 {
     __shared__ raster_shared shared;

@@ -43,7 +43,7 @@ typedef struct raster_cover_job {
     int32_t x, y;
 } raster_cover_job;
 
-/* A tile's, zero between two calls, and behind them those of a closer look. */
+/* A tile's, and behind them those of a closer look; all zero between two calls. */
 #define RASTER_COARSE_CELLS (RASTER_TILE * (RASTER_TILE + 1))
 #define RASTER_CELLS        (RASTER_COARSE_CELLS + 4112)
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells);

@@ -32,7 +32,8 @@ export PKG_CONFIG_LIBDIR=$scratch PKG_CONFIG_PATH=
   -DBUILD_TESTING=OFF -DCMAKE_DISABLE_FIND_PACKAGE_GIF=ON -DDP_NVTX=OFF \
   -DDP_USDT=OFF >"$scratch/configure.log" 2>&1 ||
   { cat "$scratch/configure.log" && fail "configure fails without libraries"; }
-for feature in pmem jpeg webp webpdemux webpmux spng libdeflate gif avif lcms2 librsvg libwebsockets nvtx usdt; do
+for feature in pmem jpeg webp webpdemux webpmux spng libdeflate gif avif lcms2 librsvg \
+  libwebsockets nvtx usdt; do
   grep -qE "^-- +$feature +absent" "$scratch/configure.log" ||
     fail "the table does not say that $feature is absent"
 done

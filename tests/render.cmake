@@ -32,9 +32,10 @@ if(CMOCKA_FOUND)
   foreach(unit raster raster_levels)
     dp_test(test_${unit} SOURCES test_${unit}.c support/raster_rig.c LINK dp_svg dp_lines_look m)
   endforeach()
-  foreach(unit sniff picture codec codec_motion codec_sides codec_hostile svg drawing pipeline render
+  foreach(unit sniff picture plan_cache codec codec_motion codec_sides codec_hostile svg svg_limits drawing
+      pipeline render
       render_queue render_device batcher)
-    dp_test(test_${unit} LINK dp_render dp_media_make)
+    dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 240)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
   endforeach()
 
@@ -92,9 +93,12 @@ if(CMOCKA_FOUND)
     set_target_properties(test_kernels_host PROPERTIES LINKER_LANGUAGE CXX)
     dp_emoji_test(test_kernels_emoji test_kernels_host LABELS unit)
     # The backend over a fake driver, with that build as its kernels.
-    dp_test(test_backend_cuda LINK dp_kernels_host dp_tier_rig dp_render)
-    set_target_properties(test_backend_cuda PROPERTIES LINKER_LANGUAGE CXX)
-    set_tests_properties(test_backend_cuda PROPERTIES ENVIRONMENT "${dp_render_environment}")
+    foreach(unit backend_cuda cuda_drawings)
+      dp_test(test_${unit} SOURCES test_${unit}.c support/late_device.c
+        LINK dp_svg dp_kernels_host dp_tier_rig dp_render)
+      set_target_properties(test_${unit} PROPERTIES LINKER_LANGUAGE CXX)
+      set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
+    endforeach()
   else()
     message(STATUS "test_kernels_host is left out: no C++ compiler for a host build of the kernels")
   endif()
@@ -103,7 +107,8 @@ endif()
 # The SVG front end: documents to scenes.
 if(CMOCKA_FOUND AND EXPAT_FOUND)
   foreach(unit value shape scene wrap hostile)
-    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m)
+    dp_test(test_svg_${unit} SOURCES test_svg_${unit}.c support/scene_dump.c LINK dp_svg m
+      TIMEOUT 180)
   endforeach()
   dp_test(test_scene SOURCES test_scene.c LINK dp_svg m)
 endif()
@@ -158,7 +163,7 @@ if(DP_FUZZ)
   foreach(library dp_render dp_svg dp_kernels)
     target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
   endforeach()
-  # `fuzz_seeds FOLDER` makes fuzz_decode's first corpus.
+  # `fuzz_seeds MEDIA DRAWINGS` makes the first corpora.
   add_executable(fuzz_seeds fuzz/fuzz_seeds.c)
   target_link_libraries(fuzz_seeds PRIVATE dp_flags dp_media_make)
   target_include_directories(fuzz_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support)

@@ -1,195 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CUDA backend without a GPU: a fake driver gives the memory (its device addresses cannot be
- * dereferenced), a host build of the device code is the kernel, and every stream does its work as
- * late as it may: when it is waited for.  So what is packed, sent, freed or read at the wrong time
- * or place is seen, and pixels are compared with the CPU backend's, byte for byte.
+ * The CUDA backend without a GPU, over a played device (support/late_device.h): pictures that are
+ * scaled, compared with the CPU backend's, byte for byte.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cm.h"
-#include "cuda_fake.h"
+#include "late_device.h"
 #include "pool/os.h"
 #include "render/backend_cuda.h"
 
 #include <danpool/stats.h>
 
-#define OPS_MAX     4096
-#define STREAMS_MAX 8
-#define ITEMS_MAX   64
-
-/* ---- the played device ---- */
-
-typedef enum op_kind { OP_IN, OP_OUT, OP_RESIZE } op_kind;
-
-typedef struct late_op {
-    op_kind kind;
-    uint64_t device;
-    void *host;
-    const void *from;
-    size_t size_bytes;
-    uint32_t count, tiles;
-} late_op;
-
-typedef struct late_stream {
-    bool open;
-    size_t op_count;
-    late_op ops[OPS_MAX];
-} late_stream;
-
-static late_stream streams[STREAMS_MAX];
-static cuda_device device;
-static unsigned call_number, fail_at; /* the n-th call answers with an error, 0 = none does */
-static unsigned copies, launches, most_under_way;
-
-static const char *call(void)
-{
-    return ++call_number == fail_at ? "the played device failed" : NULL;
-}
-
-static const char *check(cuda_result result)
-{
-    return result == CUDA_OK ? NULL : "the fake driver failed";
-}
-
-static const char *probe(void)
-{
-    return call();
-}
-
-static const char *stream_open(void **stream)
-{
-    const char *words = call();
-    for (int i = 0; words == NULL && i < STREAMS_MAX; i++) {
-        if (!streams[i].open) {
-            streams[i].open = true;
-            streams[i].op_count = 0;
-            *stream = &streams[i];
-            return NULL;
-        }
-    }
-    return words == NULL ? "too many streams" : words;
-}
-
-static void stream_close(void *stream)
-{
-    late_stream *s = stream;
-    DP_ASSERT(s->open && s->op_count == 0);
-    s->open = false;
-}
-
-static const char *add(void *stream, late_op op)
-{
-    late_stream *s = stream;
-    const char *words = call();
-    DP_ASSERT(s->open && s->op_count < OPS_MAX);
-    if (words == NULL) {
-        s->ops[s->op_count++] = op;
-        copies += op.kind != OP_RESIZE;
-        launches += op.kind == OP_RESIZE;
-        unsigned under_way = 0;
-        for (int i = 0; i < STREAMS_MAX; i++) {
-            under_way += streams[i].op_count > 0;
-        }
-        most_under_way = under_way > most_under_way ? under_way : most_under_way;
-    }
-    return words;
-}
-
-static const char *copy_in(uint64_t to, const void *from, size_t size_bytes, void *stream)
-{
-    return add(stream,
-               (late_op){.kind = OP_IN, .device = to, .from = from, .size_bytes = size_bytes});
-}
-
-static const char *copy_out(void *to, uint64_t from, size_t size_bytes, void *stream)
-{
-    return add(stream,
-               (late_op){.kind = OP_OUT, .device = from, .host = to, .size_bytes = size_bytes});
-}
-
-static const char *resize(uint64_t jobs, uint32_t count, uint32_t tiles, void *stream)
-{
-    return add(stream,
-               (late_op){.kind = OP_RESIZE, .device = jobs, .count = count, .tiles = tiles});
-}
-
-/* The address that the fake driver stands behind a device address. */
-static uint64_t behind(uint64_t address)
-{
-    return address == 0 ? 0 : address & ~(UINT64_C(1) << 62);
-}
-
-static const char *run_op(const late_op *op);
-
-static const char *run_kernel(const late_op *op)
-{
-    resize_job *jobs = calloc(op->count, sizeof *jobs);
-    DP_ASSERT(jobs != NULL);
-    const late_op fetch = {
-        .kind = OP_OUT, .device = op->device, .host = jobs, .size_bytes = op->count * sizeof *jobs};
-    const char *words = run_op(&fetch);
-    for (uint32_t i = 0; words == NULL && i < op->count; i++) {
-        uint64_t *const addresses[] = {&jobs[i].source, &jobs[i].chroma[0], &jobs[i].chroma[1],
-                                       &jobs[i].target, &jobs[i].x_memory,  &jobs[i].y_memory};
-        for (size_t k = 0; k < sizeof addresses / sizeof addresses[0]; k++) {
-            *addresses[k] = behind(*addresses[k]);
-        }
-    }
-    if (words == NULL) {
-        words = resize_batch_cuda((uint64_t)(uintptr_t)jobs, op->count, op->tiles, NULL);
-    }
-    free(jobs);
-    return words;
-}
-
-/* Page-locked memory that stands in for the device's is a device address too, but not to the fake
- * driver's plain copies. */
-static const char *run_op(const late_op *op)
-{
-    void *pinned = (void *)(uintptr_t)behind(op->device);
-    cuda_result result;
-    switch (op->kind) {
-    case OP_IN:
-        result = device.driver->copy_to_device(op->device, op->from, op->size_bytes);
-        if (result == CUDA_ILLEGAL_ADDRESS) {
-            memcpy(pinned, op->from, op->size_bytes);
-            result = CUDA_OK;
-        }
-        return check(result);
-    case OP_OUT:
-        result = device.driver->copy_to_host(op->host, op->device, op->size_bytes);
-        if (result == CUDA_ILLEGAL_ADDRESS) {
-            memcpy(op->host, pinned, op->size_bytes);
-            result = CUDA_OK;
-        }
-        return check(result);
-    default:
-        return run_kernel(op);
-    }
-}
-
-static const char *finish(void *stream)
-{
-    late_stream *s = stream;
-    const char *words = call();
-    DP_ASSERT(cuda_enter(&device) == DP_OK);
-    for (size_t i = 0; words == NULL && i < s->op_count; i++) {
-        words = run_op(&s->ops[i]);
-    }
-    cuda_leave(&device);
-    s->op_count = 0;
-    return words;
-}
-
-static const cuda_calls calls = {.probe = probe,
-                                 .stream_open = stream_open,
-                                 .stream_close = stream_close,
-                                 .copy_in = copy_in,
-                                 .copy_out = copy_out,
-                                 .resize = resize,
-                                 .finish = finish};
+#define ITEMS_MAX 64
 
 /* ---- pictures and items ---- */
 
@@ -206,17 +29,14 @@ typedef struct rig {
 
 static void rig_open(rig *r, uint32_t tiers, size_t device_bytes)
 {
-    cuda_fake_plan plan = CUDA_FAKE_PLAN_DEFAULT;
     dp_pool_config config = {.tiers = DP_TIER_BIT(DP_TIER_HOST) | tiers};
     char detail[BACKEND_DETAIL_BYTES];
-    plan.device_bytes = device_bytes;
     *r = (rig){.seed = 7};
-    call_number = fail_at = copies = launches = most_under_way = 0;
-    cuda_fake_install(&plan);
+    late_device_begin(device_bytes);
     assert_int_equal(dp_pool_create(&config, &r->pool), DP_OK);
-    assert_int_equal(cuda_device_open(detail, &device), DP_OK);
+    late_device_open();
     r->task = (render_task){.pool = r->pool};
-    assert_int_equal(backend_cuda_open_over(r->pool, &calls, detail, &r->cuda), DP_OK);
+    assert_int_equal(backend_cuda_open_over(r->pool, &late_device_calls, detail, &r->cuda), DP_OK);
     assert_int_equal(backend_cpu_open(r->pool, detail, &r->cpu), DP_OK);
 }
 
@@ -246,10 +66,7 @@ static void rig_close(rig *r)
     items_drop(r);
     r->cuda->ops->close(r->cuda);
     assert_int_equal(used_bytes(r), 0);
-    for (int i = 0; i < STREAMS_MAX; i++) {
-        assert_false(streams[i].open);
-    }
-    cuda_device_close(&device);
+    late_device_close();
     dp_pool_destroy(r->pool);
     assert_true(cuda_fake_is_clean());
     cuda_fake_uninstall();
@@ -366,7 +183,7 @@ static void a_batch_of_unlike_items_gives_the_cpus_bytes(void **state)
             expect_right(&r);
             items_drop(&r);
         }
-        assert_int_equal(launches, 4);
+        assert_int_equal(late.launches, 4);
         rig_close(&r);
     }
 }
@@ -385,8 +202,8 @@ static void one_source_of_many_sizes_is_sent_once(void **state)
     }
     assert_int_equal(run(&r, detail), DP_OK);
     expect_right(&r);
-    assert_int_equal(launches, 1);
-    assert_int_equal(copies, 3); /* axes and jobs, the source, all results */
+    assert_int_equal(late.launches, 1);
+    assert_int_equal(late.copies, 3); /* axes and jobs, the source, all results */
     rig_close(&r);
 }
 
@@ -403,7 +220,7 @@ static void large_targets_come_home_without_a_stop(void **state)
     assert_int_equal(dp_buf_tier(r.made[0].buf), DP_TIER_PINNED);
     assert_int_equal(run(&r, detail), DP_OK);
     expect_right(&r);
-    assert_int_equal(copies, 4);
+    assert_int_equal(late.copies, 4);
     rig_close(&r);
 }
 
@@ -420,8 +237,8 @@ static void a_large_batch_is_several_chunks_that_overlap(void **state)
     }
     assert_int_equal(run(&r, detail), DP_OK);
     expect_right(&r);
-    assert_true(launches > 2);
-    assert_true(most_under_way > 1);
+    assert_true(late.launches > 2);
+    assert_true(late.most_under_way > 1);
     rig_close(&r);
 }
 
@@ -439,11 +256,11 @@ static void a_device_that_fails_at_any_call_fails_the_batch_and_leaks_nothing(vo
     add_item(&r, source, 200, 200, 1);
     const uint64_t before = used_bytes(&r);
     for (;; nth++) {
-        call_number = 0;
-        fail_at = nth;
+        late.call_number = 0;
+        late.fail_at = nth;
         const dp_status status = run(&r, detail);
         assert_int_equal(used_bytes(&r), before);
-        if (call_number < nth) {
+        if (late.call_number < nth) {
             assert_int_equal(status, DP_OK);
             break;
         }
@@ -451,7 +268,7 @@ static void a_device_that_fails_at_any_call_fails_the_batch_and_leaks_nothing(vo
         assert_string_equal(detail, "cuda: the played device failed");
     }
     assert_true(nth > 5);
-    fail_at = 0;
+    late.fail_at = 0;
     assert_int_equal(run(&r, detail), DP_OK);
     expect_right(&r);
     rig_close(&r);
@@ -516,9 +333,9 @@ static void an_opening_that_fails_closes_what_it_opened(void **state)
     rig_open(&r, ALL_TIERS, PLENTY);
     for (unsigned nth = 1;; nth++) {
         backend *other = NULL;
-        call_number = 0;
-        fail_at = nth;
-        const dp_status status = backend_cuda_open_over(r.pool, &calls, detail, &other);
+        late.call_number = 0;
+        late.fail_at = nth;
+        const dp_status status = backend_cuda_open_over(r.pool, &late_device_calls, detail, &other);
         if (status == DP_OK) {
             other->ops->close(other);
             break;

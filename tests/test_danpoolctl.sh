@@ -42,6 +42,9 @@ for tier in huge pinned hbm managed pmem shm; do
 done
 expect 0 '^shm +ok +yes +no +no +yes ' tiers
 expect 2 'takes no argument' tiers all
+expect 0 '^isolation +process' decoders
+expect 1 'was not found' decoders /nowhere/danpool-decoder
+expect 1 'it does not start' decoders /bin/true
 expect 0 'tiers tried: .*host' route --kind text --size 100
 expect 0 'surface of 4096 bytes, batch 8: rule [0-9]+ of [0-9]+' \
   route --kind svg --size 4096 --batch 8
@@ -120,8 +123,8 @@ expect 1 'not in the format' reuse "$scratch/short"
 expect 0 '"traceEvents":' trace "$scratch/recording"
 expect 0 '"name":"get","cat":"host","ph":"X"' trace "$scratch/recording"
 
-if "$ctl" --version | grep -qE '^  librsvg +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
-  expect 0 'engine +librsvg\+cpu' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
+if "$ctl" --version | grep -qE '^  expat +yes' && "$ctl" --version | grep -qE '^  spng +yes'; then
+  expect 0 'engine +cpu$' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
     --format png
   expect 0 'result +png, 100 x 50 pixels' render "$scratch/a.svg" "$scratch/out.png" "${box[@]}" \
     --format png --backend cpu

@@ -11,9 +11,13 @@
 
 #include "pool/os.h"
 #include "render/render_internal.h"
+#include "render/svg/draw_pack.h"
 #include "render_rig.h"
 
 #define JOBS_MAX 200
+#define STICKER                                                                                    \
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 20'>"                                 \
+    "<circle cx='20' cy='10' r='9' fill='#f80' opacity='.6'/></svg>"
 
 typedef struct played {
     backend base;
@@ -22,7 +26,7 @@ typedef struct played {
     dp_status failure;
     unsigned item_fails; /* every so many items, one alone is refused memory; 0 = none */
     unsigned delay_ms;
-    atomic_uint runs, items, largest;
+    atomic_uint runs, items, largest, drawings, again; /* drawings by plans; those found again */
     atomic_bool closed;
     atomic_uint tells;
 } played;
@@ -44,6 +48,13 @@ static dp_status play(backend *b, backend_item *const items[], size_t count,
     }
     const dp_status status = p->cpu->ops->run(p->cpu, items, count, detail);
     for (size_t i = 0; i < count; i++) {
+        if (items[i]->kind == BACKEND_RASTER) {
+            const draw_pack *pack = dp_buf_data(items[i]->plan->pack);
+            assert_int_equal(pack->width, items[i]->target->width);
+            assert_int_equal(pack->height, items[i]->target->height);
+            atomic_fetch_add(&p->drawings, 1);
+            atomic_fetch_add(&p->again, atomic_load(&items[i]->plan->uses) > 0);
+        }
         const unsigned item = atomic_fetch_add(&p->items, 1) + 1;
         if (p->item_fails != 0 && item % p->item_fails == 0) {
             items[i]->status = DP_ERR_NOMEM;
@@ -59,6 +70,9 @@ static void stop_playing(backend *b)
 }
 
 static const backend_ops played_ops = {.name = "cuda", .run = play, .close = stop_playing};
+
+static const backend_ops drawing_ops = {
+    .name = "cuda", .rasters = true, .run = play, .close = stop_playing};
 
 static void listen(void *user, dp_render_device from, dp_render_device to, const char *words)
 {
@@ -143,6 +157,16 @@ static dp_buf *source_of(render_rig *rig)
     return buf;
 }
 
+static dp_buf *sticker_of(render_rig *rig)
+{
+    const dp_request request = {
+        .size_bytes = sizeof STICKER - 1, .kind = DP_KIND_ENCODED, .need = DP_NEED_HOST};
+    dp_buf *buf;
+    assert_int_equal(dp_get(rig->pool, &request, &buf), DP_OK);
+    assert_int_equal(dp_buf_write(buf, 0, STICKER, sizeof STICKER - 1), DP_OK);
+    return buf;
+}
+
 static played device_of(render_rig *rig)
 {
     char detail[BACKEND_DETAIL_BYTES];
@@ -164,6 +188,8 @@ static dp_render *start(render_rig *rig, played *p, dp_render_config config)
     return render;
 }
 
+static const dp_cache_key *submit_key; /* of the sources that are submitted, NULL: none */
+
 static void submit(dp_render *render, dp_buf *source, unsigned number, dp_status expected)
 {
     const dp_render_job job = {
@@ -171,6 +197,7 @@ static void submit(dp_render *render, dp_buf *source, unsigned number, dp_status
         .outputs = {{.width = 30, .height = 30, .format = DP_MEDIA_PNG},
                     {.width = 16, .height = 16, .fit = DP_RENDER_COVER, .format = DP_MEDIA_PNG}},
         .output_count = 2,
+        .scene_key = submit_key,
         .tenant = number % 3,
         .priority = DP_PRIORITY_NORMAL,
         .done = on_done,
@@ -190,6 +217,13 @@ static uint64_t sum_by_cpu(render_rig *rig, dp_buf *source)
     dp_render_destroy(render);
     return notes.outcomes[0].sum;
 }
+
+#define NEED_PNG_AND_DRAWINGS                                                                      \
+    do {                                                                                           \
+        if (!dp_media_can_encode(DP_MEDIA_PNG) || !drawing_can_parse()) {                          \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
 
 #define NEED_PNG                                                                                   \
     do {                                                                                           \
@@ -328,6 +362,73 @@ static void one_item_that_the_device_has_no_memory_for_costs_the_others_nothing(
     dp_render_destroy(render);
 }
 
+/* Of the two outputs one is the whole drawing, the other a cut of it. */
+static void drawings_meet_in_batches_and_their_plans_are_found_again(void **state)
+{
+    static const dp_cache_key key = {.bytes = {3}};
+    render_rig *rig = *state;
+    dp_render_stats stats;
+    NEED_PNG_AND_DRAWINGS;
+    dp_buf *source = sticker_of(rig);
+    const uint64_t sum = sum_by_cpu(rig, source);
+    for (int keyed = 0; keyed < 2; keyed++) {
+        played p = device_of(rig);
+        p.base.ops = &drawing_ops;
+        submit_key = keyed ? &key : NULL;
+        dp_render *render = start(rig, &p, (dp_render_config){.workers = 2, .batch_max = 64});
+        for (unsigned i = 0; i < 40; i++) {
+            submit(render, source, i, DP_OK);
+        }
+        wait_for(40);
+        for (unsigned i = 0; i < 40; i++) {
+            assert_int_equal(notes.outcomes[i].status, DP_OK);
+            assert_string_equal(notes.outcomes[i].engine, "cuda");
+            assert_true(notes.outcomes[i].sum == sum);
+        }
+        dp_render_stats_read(render, &stats);
+        assert_int_equal(stats.batch_items, 80);
+        assert_int_equal(stats.spare_items, 0);
+        assert_int_equal(atomic_load(&p.drawings), 40);
+        /* Two workers may both make the first one's. */
+        assert_true(keyed ? atomic_load(&p.again) >= 38 : atomic_load(&p.again) == 0);
+        dp_render_destroy(render);
+    }
+    submit_key = NULL;
+    dp_put(source);
+}
+
+static void drawings_that_a_device_fails_at_or_does_not_take_are_the_cpus(void **state)
+{
+    static const char *const engines[] = {"cpu", "cpu (cuda failed)"};
+    render_rig *rig = *state;
+    dp_render_stats stats;
+    NEED_PNG_AND_DRAWINGS;
+    dp_buf *source = sticker_of(rig);
+    const uint64_t sum = sum_by_cpu(rig, source);
+    for (int takes = 0; takes < 2; takes++) {
+        played p = device_of(rig);
+        p.base.ops = takes ? &drawing_ops : &played_ops;
+        p.fail_from = 1;
+        p.fail_to = UINT32_MAX;
+        dp_render *render =
+            start(rig, &p, (dp_render_config){.workers = 2, .batch_max = 8, .retry_ms = 600000});
+        for (unsigned i = 0; i < 24; i++) {
+            submit(render, source, i, DP_OK);
+        }
+        wait_for(24);
+        for (unsigned i = 0; i < 24; i++) {
+            assert_int_equal(notes.outcomes[i].status, DP_OK);
+            assert_string_equal(notes.outcomes[i].engine, engines[takes]);
+            assert_true(notes.outcomes[i].sum == sum);
+        }
+        dp_render_stats_read(render, &stats);
+        assert_int_equal(stats.batches_failed, takes);
+        assert_int_equal(stats.spare_items, takes ? 48 : 0);
+        dp_render_destroy(render);
+    }
+    dp_put(source);
+}
+
 static void a_slow_device_makes_a_job_late_not_lost(void **state)
 {
     render_rig *rig = *state;
@@ -424,6 +525,8 @@ int main(void)
         RIG_TEST(a_failed_batch_is_done_by_the_cpu_and_every_job_still_succeeds),
         RIG_TEST(a_device_that_comes_back_is_used_again),
         RIG_TEST(one_item_that_the_device_has_no_memory_for_costs_the_others_nothing),
+        RIG_TEST(drawings_meet_in_batches_and_their_plans_are_found_again),
+        RIG_TEST(drawings_that_a_device_fails_at_or_does_not_take_are_the_cpus),
         RIG_TEST(a_slow_device_makes_a_job_late_not_lost),
         RIG_TEST(workers_help_when_the_device_has_its_hands_full),
         RIG_TEST(destroy_waits_for_what_the_device_has),

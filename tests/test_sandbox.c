@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <danpool/stats.h>
+
 #include "sandbox_rig.h"
 
 static sandbox_rig rig;
@@ -43,6 +45,13 @@ static void decode_here(const made_media *media, const uint32_t size[2], picture
     codec_close(d);
 }
 
+static uint64_t copied_bytes(void)
+{
+    dp_stats stats;
+    dp_stats_read(rig.pool, &stats);
+    return stats.bytes_copied;
+}
+
 static void check_same(made_media media, const uint32_t size[2])
 {
     picture here, there;
@@ -50,11 +59,14 @@ static void check_same(made_media media, const uint32_t size[2])
         return; /* a library that this build lacks */
     }
     render_task task = rig_task(&rig, 20000);
+    const uint64_t copied_before = copied_bytes();
     const dp_status status = rig_picture(&rig, &task, &media, size, &there);
     if (status != DP_OK) {
         print_error("%s\n", task.message);
     }
     assert_int_equal(status, DP_OK);
+    /* The file into the region; the picture was made where it lies. */
+    assert_int_equal(copied_bytes() - copied_before, media.size_bytes);
     decode_here(&media, size, &here);
     assert_int_equal(there.width, here.width);
     assert_int_equal(there.height, here.height);

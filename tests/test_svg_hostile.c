@@ -28,10 +28,7 @@ static void refused_when_repeated(const char *const parts[3], size_t count, dp_s
                                   const char *words)
 {
     char *text = repeated(parts[0], parts[1], count, parts[2]);
-    const uint64_t begun_ns = os_clock_ns();
     refused(text, wanted, words);
-    /* Far above what it takes, for sanitizers on a busy machine. */
-    assert_true(os_clock_ns() - begun_ns < UINT64_C(20000000000));
     free(text);
 }
 
@@ -295,10 +292,8 @@ static void long_values_are_bounded(void **state)
         const char *behind = strstr(uses, "</g>") + 4;
         sprintf(text, "%s<defs>%s%s", OPEN, leaf, behind);
         scene s;
-        const uint64_t begun_ns = os_clock_ns();
         const dp_status status = rig_parse(text, &s);
         assert_true(status == DP_OK || status == DP_ERR_TOO_LARGE);
-        assert_true(os_clock_ns() - begun_ns < UINT64_C(20000000000));
         free(text);
         free(uses);
         free(leaf);

@@ -14,7 +14,7 @@
 
 typedef int ctl_command(int argc, char **argv);
 
-ctl_command ctl_render, ctl_reuse, ctl_route, ctl_thumb, ctl_tiers, ctl_trace;
+ctl_command ctl_decoders, ctl_render, ctl_reuse, ctl_route, ctl_thumb, ctl_tiers, ctl_trace;
 
 /* "danpoolctl: ..." on stderr. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -19,6 +19,7 @@ static const struct {
     ctl_command *run;
     const char *usage;
 } commands[] = {
+    {"decoders", ctl_decoders, "decoders [PATH]"},
     {"render", ctl_render,
      "render FILE... -o OUT --width N --height N [--format webp|jpeg|png] [--first-frame]\n"
      "                   [--backend auto|cpu|cuda] [--jobs N] [--sheet FILE [--labels]] [--json]\n"

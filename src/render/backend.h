@@ -15,6 +15,7 @@
 #define DP_RENDER_BACKEND_H
 
 #include "kernels/resize.h"
+#include "render/drawing.h"
 #include "render/picture.h"
 #include "render/svg/scene.h"
 
@@ -38,6 +39,7 @@ typedef struct backend_item {
     const picture *source; /* RESAMPLE: at least as many frames as the target */
     backend_cut cut;       /* RESAMPLE */
     const scene *scene;    /* RASTER */
+    drawing_plan *plan;    /* RASTER by a device: the scene for the target's size; else NULL */
     const picture *target; /* RGBA; memory that the CPU can see; its pixels are written */
     dp_status status;      /* out */
     dp_tier_id tier;       /* out: where the pixels were worked on */
@@ -45,7 +47,7 @@ typedef struct backend_item {
 
 typedef struct backend_ops {
     const char *name;
-    bool rasters; /* takes RASTER items too */
+    bool rasters; /* takes RASTER items too, a device only with their plans */
     /*
      * Runs all items and sets the status of each.  An error is one of the whole batch:
      * DP_ERR_DEVICE says that the device is not to be trusted any more, and `detail` why in words

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CUDA backend: a batch is cut into chunks (cuda_chunk.h) that take turns on LANES streams, so
- * that while one chunk's kernel runs, the next one's pictures are packed and copied, and those of
- * the one before come back.
+ * The CUDA backend: a batch is cut into chunks, of pictures to be scaled (cuda_chunk.h) and of
+ * drawings (cuda_drawings.h), that take turns on LANES streams, so that while one chunk's kernel
+ * runs, the next one's pictures are packed and copied, and those of the one before come back.
  *
  * The pool retains the primary context by the driver API, the kernels' runtime uses the same one,
  * so addresses of the one are good for the other.  One thread at a time.
@@ -14,47 +14,108 @@
 #include "dp_features.h"
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
+#include "render/cuda_drawings.h"
 
 #define LANES 3u
+
+/* One stream; at most one of the two is under way. */
+typedef struct cuda_lane {
+    cuda_chunk pictures;
+    cuda_drawings drawings;
+} cuda_lane;
 
 typedef struct cuda_backend {
     backend base;
     const cuda_calls *calls;
     unsigned stream_count;
-    cuda_chunk lanes[LANES];
+    cuda_lane lanes[LANES];
 } cuda_backend;
 
 static void close_cuda(backend *b)
 {
     cuda_backend *cuda = (cuda_backend *)(void *)b;
     while (cuda->stream_count > 0) {
-        cuda->calls->stream_close(cuda->lanes[--cuda->stream_count].stream);
+        cuda_lane *lane = &cuda->lanes[--cuda->stream_count];
+        cuda_drawings_close(&lane->drawings);
+        cuda->calls->stream_close(lane->pictures.stream);
     }
     os_free(cuda);
+}
+
+static const char *finish(cuda_lane *lane)
+{
+    const char *words = cuda_chunk_finish(&lane->pictures);
+    const char *others = cuda_drawings_finish(&lane->drawings);
+    return words == NULL ? others : words;
+}
+
+/* Begins the next chunk of items, all of one kind, on a lane that is finished. */
+static const char *begin(cuda_lane *lane, backend_item *const items[], size_t count, size_t *begun)
+{
+    if (items[0]->kind == BACKEND_RASTER) {
+        *begun = cuda_drawings_span(items, count);
+        return cuda_drawings_begin(&lane->drawings, items, *begun);
+    }
+    *begun = cuda_chunk_span(items, count);
+    return cuda_chunk_begin(&lane->pictures, items, *begun);
+}
+
+/* All items, those from `drawings` on being RASTER; NULL, or what the device said first. */
+static const char *run_chunks(cuda_backend *cuda, backend_item *const items[], size_t count,
+                              size_t drawings)
+{
+    const char *words = NULL;
+    unsigned turn = 0;
+
+    for (size_t at = 0; at < count && words == NULL; turn = (turn + 1) % LANES) {
+        size_t begun = 0;
+        words = finish(&cuda->lanes[turn]);
+        if (words == NULL) {
+            words = begin(&cuda->lanes[turn], items + at, (at < drawings ? drawings : count) - at,
+                          &begun);
+            at += begun;
+        }
+    }
+    /* Also after a failure: what is under way must not outlive the items. */
+    for (unsigned i = 0; i < LANES; i++) {
+        const char *said = finish(&cuda->lanes[i]);
+        words = words == NULL ? said : words;
+    }
+    return words;
+}
+
+/* Pictures, then drawings, each in their order; gives the number of pictures. */
+static size_t sort(backend_item *const items[], size_t count, backend_item **out)
+{
+    size_t at = 0, pictures = 0;
+    for (int drawings = 0; drawings < 2; drawings++) {
+        for (size_t i = 0; i < count; i++) {
+            if ((items[i]->kind == BACKEND_RASTER) == (drawings != 0)) {
+                out[at++] = items[i];
+            }
+        }
+        pictures = drawings == 0 ? at : pictures;
+    }
+    return pictures;
 }
 
 static dp_status run(backend *b, backend_item *const items[], size_t count,
                      char detail[BACKEND_DETAIL_BYTES])
 {
     cuda_backend *cuda = (cuda_backend *)(void *)b;
-    const char *words = NULL;
-    unsigned lane = 0;
+    backend_item **sorted = os_calloc(count, sizeof *sorted);
 
-    nvtx_push(NVTX_RESIZE, NVTX_CATEGORY_RENDER, count);
-    for (size_t at = 0; at < count && words == NULL; lane = (lane + 1) % LANES) {
-        const size_t span = cuda_chunk_span(items + at, count - at);
-        words = cuda_chunk_finish(&cuda->lanes[lane]);
-        if (words == NULL) {
-            words = cuda_chunk_begin(&cuda->lanes[lane], items + at, span);
-            at += span;
+    if (sorted == NULL) {
+        for (size_t i = 0; i < count; i++) {
+            items[i]->status = DP_ERR_NOMEM;
         }
+        return DP_OK;
     }
-    /* Also after a failure: what is under way must not outlive the items. */
-    for (unsigned i = 0; i < LANES; i++) {
-        const char *said = cuda_chunk_finish(&cuda->lanes[i]);
-        words = words == NULL ? said : words;
-    }
+    const size_t pictures = sort(items, count, sorted);
+    nvtx_push(pictures == 0 ? NVTX_RASTER : NVTX_RESIZE, NVTX_CATEGORY_RENDER, count);
+    const char *words = run_chunks(cuda, sorted, count, pictures);
     nvtx_pop();
+    os_free(sorted);
     if (words != NULL) {
         snprintf(detail, BACKEND_DETAIL_BYTES, "cuda: %.80s", words);
         return DP_ERR_DEVICE;
@@ -62,12 +123,14 @@ static dp_status run(backend *b, backend_item *const items[], size_t count,
     return DP_OK;
 }
 
-static const backend_ops cuda_ops = {.name = "cuda", .run = run, .close = close_cuda};
+static const backend_ops cuda_ops = {
+    .name = "cuda", .rasters = true, .run = run, .close = close_cuda};
 
 static dp_status open_streams(cuda_backend *cuda, dp_pool *pool, char detail[BACKEND_DETAIL_BYTES])
 {
     for (unsigned i = 0; i < LANES; i++) {
-        cuda_chunk *lane = &cuda->lanes[i];
+        cuda_chunk *lane = &cuda->lanes[i].pictures;
+        cuda_drawings *drawings = &cuda->lanes[i].drawings;
         const char *words = cuda->calls->stream_open(&lane->stream);
         if (words != NULL) {
             snprintf(detail, BACKEND_DETAIL_BYTES, "cuda: %.80s", words);
@@ -75,6 +138,7 @@ static dp_status open_streams(cuda_backend *cuda, dp_pool *pool, char detail[BAC
         }
         lane->pool = pool;
         lane->calls = cuda->calls;
+        *drawings = (cuda_drawings){.pool = pool, .calls = cuda->calls, .stream = lane->stream};
         cuda->stream_count++;
     }
     return DP_OK;
@@ -113,18 +177,65 @@ dp_status backend_cuda_open_over(dp_pool *pool, const cuda_calls *calls,
 
 #if DP_HAVE_CUDA
 
+#include "kernels/composite.h"
 #include "kernels/cuda_launch.h"
-#include "kernels/cuda_stream.h"
+
+static uint64_t number_of(void *stream)
+{
+    return (uint64_t)(uintptr_t)stream;
+}
+
+static const char *stream_open(void **stream)
+{
+    uint64_t number;
+    const char *words = cuda_stream_open(&number);
+    if (words == NULL) {
+        *stream = (void *)(uintptr_t)number;
+    }
+    return words;
+}
+
+static void stream_close(void *stream)
+{
+    cuda_stream_close(number_of(stream));
+}
+
+static const char *copy_in(uint64_t to, const void *from, size_t size_bytes, void *stream)
+{
+    return cuda_stream_upload(number_of(stream), to, from, size_bytes);
+}
+
+static const char *copy_out(void *to, uint64_t from, size_t size_bytes, void *stream)
+{
+    return cuda_stream_download(number_of(stream), to, from, size_bytes);
+}
+
+static const char *wait_for(void *stream)
+{
+    return cuda_stream_wait(number_of(stream));
+}
+
+static const char *draw(const draw_batch *batch, void *stream)
+{
+    return draw_batch_draw_cuda(batch, number_of(stream));
+}
+
+static const char *unpremultiply(uint64_t runs, uint32_t count, uint64_t pixels_max, void *stream)
+{
+    return composite_unpremultiply_runs_cuda(runs, count, pixels_max, number_of(stream));
+}
 
 dp_status backend_cuda_open(dp_pool *pool, char detail[BACKEND_DETAIL_BYTES], backend **out)
 {
     static const cuda_calls calls = {.probe = cuda_launch_probe,
-                                     .stream_open = cuda_stream_open,
-                                     .stream_close = cuda_stream_close,
-                                     .copy_in = cuda_stream_copy_in,
-                                     .copy_out = cuda_stream_copy_out,
+                                     .stream_open = stream_open,
+                                     .stream_close = stream_close,
+                                     .copy_in = copy_in,
+                                     .copy_out = copy_out,
                                      .resize = resize_batch_cuda,
-                                     .finish = cuda_stream_finish};
+                                     .draw = draw,
+                                     .unpremultiply = unpremultiply,
+                                     .finish = wait_for};
     return backend_cuda_open_over(pool, &calls, detail, out);
 }
 

@@ -231,15 +231,29 @@ free_memory:
     return status;
 }
 
+/* Under the lock. */
+static bool is_to_be_tried(const render_batcher *b)
+{
+    return b->state == DP_RENDER_DEVICE_FAILED &&
+           os_clock_ns() - b->failed_at_ns >= b->config.retry_ns;
+}
+
 /* Under the lock: whether a group may come, and whether it is the one that tries. */
 static bool admits(render_batcher *b)
 {
-    if (b->state == DP_RENDER_DEVICE_FAILED &&
-        os_clock_ns() - b->failed_at_ns >= b->config.retry_ns) {
+    if (is_to_be_tried(b)) {
         b->state = DP_RENDER_DEVICE_TRIED;
         return true;
     }
     return b->state == DP_RENDER_DEVICE_OK;
+}
+
+bool render_batcher_takes(render_batcher *b)
+{
+    os_lock(&b->lock);
+    const bool takes = b->state == DP_RENDER_DEVICE_OK || is_to_be_tried(b);
+    os_unlock(&b->lock);
+    return takes;
 }
 
 bool render_batcher_submit(render_batcher *b, batch_group *group)

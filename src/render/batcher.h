@@ -56,6 +56,9 @@ typedef struct render_batcher_stats {
 
 dp_status render_batcher_create(const render_batcher_config *config, render_batcher **out);
 
+/* Whether a group would be taken just now: worth asking before work is done for it. */
+bool render_batcher_takes(render_batcher *batcher);
+
 /* Takes the group, or says that the device does not take any just now. */
 bool render_batcher_submit(render_batcher *batcher, batch_group *group);
 

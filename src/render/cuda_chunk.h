@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A chunk: as many items of a batch as one stream of a device works on at a time.
+ * A chunk: as many RESAMPLE items of a batch as one stream of a device works on at a time.
  *
  *     stage_in  --copy--> device_in: [jobs][axes][sources] --kernel--> device_out --copy-->
  * stage_out (page-locked)                        (hbm)                          (hbm) (page-locked)
@@ -14,8 +14,9 @@
 #define DP_RENDER_CUDA_CHUNK_H
 
 #include "render/backend.h"
+#include "render/svg/draw_batch.h"
 
-/* What a device is asked for: kernels/cuda_stream.h and the kernels, or a test's own. */
+/* What a device is asked for: kernels/cuda_launch.h and the kernels, or a test's own. */
 typedef struct cuda_calls {
     const char *(*probe)(void);
     const char *(*stream_open)(void **stream);
@@ -23,6 +24,9 @@ typedef struct cuda_calls {
     const char *(*copy_in)(uint64_t to, const void *from, size_t size_bytes, void *stream);
     const char *(*copy_out)(void *to, uint64_t from, size_t size_bytes, void *stream);
     const char *(*resize)(uint64_t jobs, uint32_t count, uint32_t tiles, void *stream);
+    /* Of a batch whose block is on the device (draw_batch_draw_cuda()). */
+    const char *(*draw)(const draw_batch *batch, void *stream);
+    const char *(*unpremultiply)(uint64_t runs, uint32_t count, uint64_t pixels_max, void *stream);
     const char *(*finish)(void *stream);
 } cuda_calls;
 

@@ -13,6 +13,7 @@
 #include "kernels/composite.h"
 #include "pool/os.h"
 #include "render/svg/draw.h"
+#include "render/svg/draw_pack.h"
 #if DP_HAVE_EXPAT
 #include "render/svg/svg.h"
 #endif
@@ -22,6 +23,7 @@ typedef struct tools {
     svg_context *parser; /* NULL: not needed yet */
 #endif
     draw_context *drawer;
+    draw_packer packer;
 } tools;
 
 static pthread_key_t key;
@@ -35,6 +37,7 @@ static void tools_end(void *user)
     svg_context_destroy(t->parser);
 #endif
     draw_context_destroy(t->drawer);
+    draw_packer_drop(&t->packer);
     os_free(t);
 }
 
@@ -152,19 +155,31 @@ void drawing_sides(const scene *s, uint32_t sides[2])
     }
 }
 
-dp_status drawing_raster(render_task *task, const scene *s, const picture *target)
+/* The thread's drawer, with the task's deadline. */
+static dp_status drawer_here(const render_task *task, tools **out)
 {
-    const surface canvas = picture_frame(target, 0);
-    tools *t = tools_here();
     draw_limits limits = DRAW_LIMITS_DEFAULT;
-
+    tools *t = tools_here();
     dp_status status = t == NULL ? DP_ERR_NOMEM : DP_OK;
+
     if (status == DP_OK && t->drawer == NULL) {
         status = draw_context_create(&t->drawer);
     }
     if (status == DP_OK) {
         limits.deadline_ns = task->deadline_ns;
         draw_context_limits(t->drawer, &limits);
+        *out = t;
+    }
+    return status;
+}
+
+dp_status drawing_raster(render_task *task, const scene *s, const picture *target)
+{
+    const surface canvas = picture_frame(target, 0);
+    tools *t;
+
+    dp_status status = drawer_here(task, &t);
+    if (status == DP_OK) {
         status = draw_scene(t->drawer, s, canvas.width, canvas.height, canvas.pixels,
                             surface_stride_bytes(&canvas));
     }
@@ -181,4 +196,56 @@ dp_status drawing_raster(render_task *task, const scene *s, const picture *targe
     default:
         return task_fail(task, status, "cannot be drawn: %s", dp_status_message(status));
     }
+}
+
+/* ---- plans ---- */
+
+dp_status drawing_plan_make(render_task *task, const scene *s, const uint32_t size[2],
+                            drawing_plan **out)
+{
+    tools *t;
+    dp_status status = drawer_here(task, &t);
+
+    if (status == DP_OK) {
+        status = draw_pack_make(&t->packer, t->drawer, s, size);
+    }
+    if (status != DP_OK) {
+        return status;
+    }
+    /* As the device likes it best: page-locked, where there is such memory. */
+    const dp_request request = {
+        .size_bytes = t->packer.head.size_bytes, .kind = DP_KIND_SURFACE, .need = DP_NEED_HOST};
+    drawing_plan *plan = os_calloc(1, sizeof *plan);
+    if (plan == NULL) {
+        return DP_ERR_NOMEM;
+    }
+    status = dp_get(task->pool, &request, &plan->pack);
+    if (status != DP_OK) {
+        os_free(plan);
+        return status;
+    }
+    draw_pack_write(&t->packer, dp_buf_data(plan->pack));
+    atomic_init(&plan->refs, 1);
+    atomic_init(&plan->uses, 0);
+    *out = plan;
+    return DP_OK;
+}
+
+void drawing_plan_ref(drawing_plan *plan)
+{
+    atomic_fetch_add_explicit(&plan->refs, 1, memory_order_relaxed);
+}
+
+void drawing_plan_put(drawing_plan *plan)
+{
+    if (plan != NULL && atomic_fetch_sub_explicit(&plan->refs, 1, memory_order_acq_rel) == 1) {
+        dp_put(plan->resident);
+        dp_put(plan->pack);
+        os_free(plan);
+    }
+}
+
+size_t drawing_plan_bytes(const drawing_plan *plan)
+{
+    return dp_buf_size(plan->pack);
 }

@@ -357,6 +357,33 @@ dp_status pipeline_decode(pipeline *p)
     return status == DP_OK ? task_check_time(&p->task) : status;
 }
 
+static dp_status plan_item(pipeline *p, plan_cache *plans, backend_item *item)
+{
+    const uint32_t size[2] = {item->target->width, item->target->height};
+    const dp_cache_key *key = plans == NULL ? NULL : p->job->scene_key;
+
+    item->plan = key == NULL ? NULL : plan_cache_find(plans, key, size);
+    if (item->plan != NULL) {
+        return DP_OK;
+    }
+    const dp_status status = drawing_plan_make(&p->task, item->scene, size, &item->plan);
+    if (status == DP_OK && key != NULL) {
+        plan_cache_keep(plans, key, size, item->plan);
+    }
+    return status;
+}
+
+bool pipeline_plan(pipeline *p, plan_cache *plans)
+{
+    dp_status status = DP_OK;
+    for (unsigned i = 0; i < p->item_count && status == DP_OK; i++) {
+        if (p->items[i].kind == BACKEND_RASTER) {
+            status = plan_item(p, plans, &p->items[i]);
+        }
+    }
+    return status == DP_OK;
+}
+
 dp_status pipeline_settle(pipeline *p, const char *engine, backend *spare, unsigned *spare_items)
 {
     char detail[BACKEND_DETAIL_BYTES] = "";
@@ -459,6 +486,9 @@ void pipeline_drop(pipeline *p)
         picture_drop(&output->pixels);
         picture_drop(&output->drawn);
         output->borrowed = false;
+    }
+    for (unsigned i = 0; i < p->item_count; i++) {
+        drawing_plan_put(p->items[i].plan);
     }
     picture_drop(&p->source);
     dp_put(p->scene_bytes);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One job from bytes to bytes, in three steps that may run on different threads, one at a time:
+ * One job from bytes to bytes, in steps that may run on different threads, one at a time:
  *
  *     pipeline_decode()   header -> plan of the outputs -> one decode for all -> items
+ *     pipeline_plan()     for a device: drawings among the items are planned
  *     (the caller has the items run: by the CPU where it stands, or by a device in a batch)
  *     pipeline_encode()   turn -> encode, output by output
  *
@@ -16,6 +17,7 @@
 
 #include "render/backend.h"
 #include "render/decode.h"
+#include "render/plan_cache.h"
 #include "render/render.h"
 
 /* Whose pixels an output shows, and how they come about. */
@@ -50,6 +52,12 @@ typedef struct pipeline {
 /* Reads the source and makes the items; on an error the task has words.  Ends in pipeline_drop().
  */
 dp_status pipeline_decode(pipeline *p);
+
+/*
+ * Plans the drawings among the items, or finds their plans in `plans` (NULL: nobody keeps any).
+ * False: a device cannot draw one of them, the CPU may or will say why not.
+ */
+bool pipeline_plan(pipeline *p, plan_cache *plans);
 
 /*
  * To be called when the items have been run by `engine`: runs those again on the spare that a

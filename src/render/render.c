@@ -43,8 +43,10 @@
  * pictures. */
 #define FLIGHTS_WAITING_MAX  256u
 #define DEVICE_BYTES_DEFAULT ((size_t)512 << 20)
-#define NS_PER_MS            UINT64_C(1000000)
-#define NS_PER_US            UINT64_C(1000)
+/* Plans of drawings that are kept: some 2,500 at 128 pixels. */
+#define PLANS_BYTES_MAX ((size_t)64 << 20)
+#define NS_PER_MS       UINT64_C(1000000)
+#define NS_PER_US       UINT64_C(1000)
 
 typedef struct flight {
     dp_render *render;
@@ -70,6 +72,7 @@ struct dp_render {
     backend *device;         /* NULL = the CPU alone */
     backend *cpu;
     render_batcher *batcher;    /* with a device */
+    plan_cache *plans;          /* with a device that draws */
     atomic_size_t device_bytes; /* of all flights that it has */
     isolation isolation;        /* who decodes */
     char isolation_detail[SANDBOX_DETAIL_BYTES];
@@ -180,8 +183,23 @@ static bool device_takes(const flight *f)
 
 typedef enum giving { GIVEN, NOT_WANTED, DEVICE_FAILED } giving;
 
-/* Decoded pictures that wait for a device are memory: beyond the bound the worker keeps them. */
-static bool has_room(flight *f)
+/*
+ * What waits for a device is memory: beyond the bound the worker keeps it.  One that is larger than
+ * all the room is let in alone.
+ */
+static bool takes_room(flight *f, size_t bytes)
+{
+    const size_t before =
+        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    if (before == f->device_bytes || before + bytes <= f->render->config.device_bytes_max) {
+        f->device_bytes += bytes;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+static size_t picture_bytes(const flight *f)
 {
     size_t bytes = 0;
     for (unsigned i = 0; i < f->run.item_count; i++) {
@@ -191,21 +209,31 @@ static bool has_room(flight *f)
             bytes += dp_buf_size(f->run.items[i].source->buf);
         }
     }
-    f->device_bytes = bytes;
-    const size_t before =
-        atomic_fetch_add_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
-    /* One that is larger than all the room is let in alone. */
-    if (before == 0 || before + bytes <= f->render->config.device_bytes_max) {
-        return true;
+    return bytes;
+}
+
+static size_t plan_bytes(const flight *f)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < f->run.item_count; i++) {
+        bytes += f->run.items[i].plan == NULL ? 0 : drawing_plan_bytes(f->run.items[i].plan);
     }
-    atomic_fetch_sub_explicit(&f->render->device_bytes, bytes, memory_order_relaxed);
-    return false;
+    return bytes;
 }
 
 /* When the items are given to the device, the flight is no longer this worker's. */
 static giving give_to_device(flight *f)
 {
-    if (!device_takes(f) || !has_room(f)) {
+    f->device_bytes = 0;
+    if (!device_takes(f) || !takes_room(f, picture_bytes(f))) {
+        return NOT_WANTED;
+    }
+    if (!render_batcher_takes(f->render->batcher)) {
+        leave_room(f);
+        return DEVICE_FAILED;
+    }
+    if (!pipeline_plan(&f->run, f->render->plans) || !takes_room(f, plan_bytes(f))) {
+        leave_room(f);
         return NOT_WANTED;
     }
     f->group = (batch_group){
@@ -374,7 +402,13 @@ static dp_status open_batcher(dp_render *render)
                                            .retry_ns = config->retry_ms * NS_PER_MS,
                                            .listener = config->listener,
                                            .listener_user = config->listener_user};
-    return render->device == NULL ? DP_OK : render_batcher_create(&batcher, &render->batcher);
+    dp_status status = DP_OK;
+    if (render->device != NULL && render->device->ops->rasters) {
+        status = plan_cache_create(PLANS_BYTES_MAX, &render->plans);
+    }
+    return render->device == NULL || status != DP_OK
+               ? status
+               : render_batcher_create(&batcher, &render->batcher);
 }
 
 static dp_status start_workers(dp_render *render)
@@ -457,6 +491,7 @@ void dp_render_destroy(dp_render *render)
     dp_render_stop(render);
     render_batcher_destroy(render->batcher);
     render_queue_destroy(render->queue);
+    plan_cache_destroy(render->plans);
     isolation_close(&render->isolation);
     os_free(render->flights);
     if (render->device != NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The metrics of decoder processes.
+ * The metrics of decoder processes: where pictures are decoded, how many processes there are, and
+ * what became of the others.  No state.
  */
 #ifndef DP_SERVER_STATUS_DECODERS_H
 #define DP_SERVER_STATUS_DECODERS_H

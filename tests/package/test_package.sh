@@ -85,6 +85,8 @@ part_install() {
     [ ! -x "$build/src/${name%:*}" ] || "$prefix/${name#*:}" --version >/dev/null ||
       fail "${name#*:} does not run"
   done
+  [ ! -x "$build/src/decoder/danpool-decoder" ] ||
+    [ -x "$prefix/libexec/danpool/danpool-decoder" ] || fail "no danpool-decoder"
   printf 'installed %d files\n' "$(find "$prefix" ! -type d | wc -l)"
 }
 

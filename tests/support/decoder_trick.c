@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tricks of danpool-decoder-test; see decoder_trick.h.
+ * Tricks of danpool-decoder-test; see decoder_trick.h.  One that comes back although it should have
+ * been the end of the process answers DP_ERR_CORRUPT.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, syscall */
 #include "decoder_trick.h"

@@ -11,6 +11,7 @@
 
 #include "cm.h"
 #include "kernels/composite.h"
+#include "kernels/cuda_launch.h"
 #include "kernels/resize.h"
 
 const kernel_memory *kernel_rig_memory;
@@ -89,13 +90,13 @@ static void compare_resize(const uint32_t from[2], const uint32_t to[2])
 
 void kernel_rig_resize(void **state)
 {
-    static const uint32_t sizes[][4] = {{64, 48, 17, 13}, {960, 540, 240, 135}, {9, 7, 40, 31},
-                                        {1, 1, 1, 1},     {5000, 3, 2, 1},        {33, 33, 33, 33}};
+    static const uint32_t sizes[][4] = {{64, 48, 17, 13}, {480, 270, 120, 68}, {9, 7, 40, 31},
+                                        {1, 1, 1, 1},     {5000, 3, 2, 1},     {33, 33, 33, 33}};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         compare_resize(sizes[i], sizes[i] + 2);
     }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < KERNEL_RIG_ROUNDS(20); i++) {
         const uint32_t from[2] = {kernel_rig_random() % 400 + 1, kernel_rig_random() % 400 + 1};
         const uint32_t to[2] = {kernel_rig_random() % 200 + 1, kernel_rig_random() % 200 + 1};
         compare_resize(from, to);
@@ -117,6 +118,35 @@ static void compare_in_place(run_on_device *device, run_on_host *host)
     free(want);
 }
 
+/* Runs of unlike lengths, some in place, in one launch. */
+static void compare_runs(void)
+{
+    const uint64_t lengths[] = {1, 4099, 16, 70001, 257};
+    const uint32_t count = sizeof lengths / sizeof lengths[0];
+    composite_run runs[sizeof lengths / sizeof lengths[0]];
+    uint8_t *want[sizeof lengths / sizeof lengths[0]];
+
+    for (uint32_t i = 0; i < count; i++) {
+        const size_t bytes = lengths[i] * 4;
+        want[i] = kernel_rig_random_bytes(bytes);
+        const uint64_t from = kernel_rig_memory->take(want[i], bytes);
+        const uint64_t to = i % 2 == 0 ? from : kernel_rig_memory->take(NULL, bytes);
+        runs[i] = (composite_run){.from = from, .to = to, .pixels = lengths[i]};
+    }
+    const uint64_t memory = kernel_rig_memory->take(runs, sizeof runs);
+    assert_null(composite_unpremultiply_runs_cuda(memory, count, 70001, 0));
+    assert_null(cuda_stream_wait(0));
+    for (uint32_t i = 0; i < count; i++) {
+        if (runs[i].to != runs[i].from) {
+            kernel_rig_expect(runs[i].from, want[i], lengths[i] * 4);
+        }
+        composite_unpremultiply_cpu(want[i], lengths[i]);
+        kernel_rig_expect(runs[i].to, want[i], lengths[i] * 4);
+        free(want[i]);
+    }
+    kernel_rig_memory->give(memory);
+}
+
 void kernel_rig_composite(void **state)
 {
     const size_t pixels = 100003;
@@ -134,6 +164,7 @@ void kernel_rig_composite(void **state)
     free(want);
     compare_in_place(composite_premultiply_cuda, composite_premultiply_cpu);
     compare_in_place(composite_unpremultiply_cuda, composite_unpremultiply_cpu);
+    compare_runs();
 }
 
 int kernel_rig_run(const kernel_memory *memory)

@@ -24,6 +24,14 @@ typedef struct kernel_memory {
 int kernel_rig_run(const kernel_memory *memory);
 
 /* For the files of checks. */
+/* Rounds of random input; fewer where a sanitizer makes each of them slow. */
+#if defined(__SANITIZE_ADDRESS__)
+#define KERNEL_RIG_ROUNDS(rounds) ((rounds) / 2)
+#elif defined(__SANITIZE_THREAD__)
+#define KERNEL_RIG_ROUNDS(rounds) ((rounds) / 4)
+#else
+#define KERNEL_RIG_ROUNDS(rounds) (rounds)
+#endif
 extern const kernel_memory *kernel_rig_memory;
 uint32_t kernel_rig_random(void);
 /* To be freed. */

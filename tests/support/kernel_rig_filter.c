@@ -153,7 +153,7 @@ static void compare_batch(void)
 void kernel_rig_filter(void **state)
 {
     (void)state;
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < KERNEL_RIG_ROUNDS(12); i++) {
         compare_batch();
     }
     assert_null(filter_run_cuda(&(filter_jobs){0}, 0, 0));

@@ -10,7 +10,8 @@
 #include "cm.h"
 #include "kernel_rig.h"
 #include "kernels/cuda_launch.h"
-#include "render/svg/draw_batch.h"
+#include "pool/os.h"
+#include "render/svg/draw_pack.h"
 #include "render/svg/scene_pack.h"
 
 #define BATCH      64u
@@ -21,6 +22,7 @@
 typedef struct set {
     draw_context *context;
     draw_batch batch;
+    draw_packer packer;
     draw_memory memory;
     uint64_t targets; /* BATCH of BYTES_EACH */
     uint8_t *want, *got;
@@ -45,15 +47,33 @@ static void compare_batch(set *s)
     draw_batch_begin(&s->batch, &s->memory);
 }
 
-static void add_scene(set *s, const scene *picture)
+/* Every other one by way of a pack. */
+static dp_status add_one(set *s, const scene *picture, uint64_t target)
 {
     const uint32_t size[2] = {s->side, s->side};
+    if (s->count % 2 == 0) {
+        return draw_batch_add(&s->batch, s->context, picture, size, target);
+    }
+    dp_status status = draw_pack_make(&s->packer, s->context, picture, size);
+    if (status == DP_OK) {
+        void *pack = os_aligned(DRAW_PACK_ALIGNMENT,
+                                os_align_up(s->packer.head.size_bytes, DRAW_PACK_ALIGNMENT));
+        assert_non_null(pack);
+        draw_pack_write(&s->packer, pack);
+        status = draw_batch_put(&s->batch, pack, 0, target);
+        os_free(pack);
+    }
+    return status;
+}
+
+static void add_scene(set *s, const scene *picture)
+{
     const uint64_t target = s->targets + s->count * BYTES_EACH;
 
-    dp_status status = draw_batch_add(&s->batch, s->context, picture, size, target);
+    dp_status status = add_one(s, picture, target);
     if (status == DP_ERR_BUSY && s->count != 0) {
         compare_batch(s);
-        status = draw_batch_add(&s->batch, s->context, picture, size, s->targets);
+        status = add_one(s, picture, s->targets);
     }
     if (status == DP_ERR_TOO_LARGE) {
         s->too_large++;
@@ -122,6 +142,7 @@ static void drop_set(set *s)
     free(s->want);
     free(s->got);
     draw_batch_drop(&s->batch);
+    draw_packer_drop(&s->packer);
     draw_context_destroy(s->context);
 }
 

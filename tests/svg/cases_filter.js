@@ -104,10 +104,18 @@ export const filterCases = {
   }),
 };
 
+/** What refers to itself. */
+export const circularCases = [
+  doc('<g id="a"><use href="#a"/></g>'), doc('<g id="a"><use href="#b"/></g><g id="b"><use href="#a"/></g>'),
+  doc('<clipPath id="c" clip-path="url(#c)"><circle r="30"/></clipPath><rect width="50" height="50" clip-path="url(#c)"/>'),
+  doc('<mask id="m"><rect width="9" height="9" mask="url(#m)" fill="#fff"/></mask><rect width="50" height="50" mask="url(#m)"/>'),
+];
+
 /** What the front end must leave to librsvg, the whole document of it. */
 export const foreignCases = [
   doc('<text x="10" y="50">words</text>'), doc('<defs><pattern id="p" width="10" height="10"><rect width="5" height="5"/></pattern></defs><rect width="50" height="50" fill="url(#p)"/>'),
   doc('<image width="10" height="10" href="data:image/png;base64,iVBORw0KGgo="/>'),
   doc('<defs><marker id="m"><path d="M0 0h3v3z"/></marker></defs><path d="M0 0h30v30" marker-end="url(#m)"/>'),
+  doc('<style>rect:first-child{fill:#123}</style><rect width="50" height="50"/>'),
   filtered('<feTurbulence baseFrequency=".1"/>'), filtered('<feMorphology radius="2"/>'), filtered('<feImage href="#x"/>'),
 ];

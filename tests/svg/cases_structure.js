@@ -57,7 +57,7 @@ function styles() {
   return [
     ...['.a{fill:#c33}', '#b{fill:#3c3}.a{fill:#c33}', 'rect{fill:#33c}.c{fill:#cc3}', '*{fill:#999}', 'rect,circle{fill:#639;stroke:#000}',
       '.a.c{fill:#f80}', 'g circle{fill:#080}', 'g>circle{fill:#808;stroke-width:5;stroke:gold}', '.a{fill:red!important}#b{fill:blue}',
-      '/* c */ .a { fill : #08f ; } .bad { } .c{fill:lime;}', '.a{fill:#c33;fill:#3c3}', 'circle{fill:orange!important}', 'rect.a{opacity:.4}', 'rect:first-child{fill:#123}',
+      '/* c */ .a { fill : #08f ; } .bad { } .c{fill:lime;}', '.a{fill:#c33;fill:#3c3}', 'circle{fill:orange!important}', 'rect.a{opacity:.4}',
       '.a{fill:nonsense}', '@media print{.a{fill:red}} .c{fill:blue}'].map((css) => doc(`<style>${css}</style>${shapes}`)),
     doc(`<style type="text/css"><![CDATA[.a{fill:#c33}]]></style>${shapes}`),
     doc(`${shapes}<style>.a{fill:#09c}</style>`),
@@ -108,7 +108,6 @@ function clips() {
     clipped('<clipPath id="c"><circle cx="50" cy="50" r="30"/></clipPath>', '<rect x="0" y="0" width="60" height="60" fill="#080"/>', 'style="clip-path:url(#c)"'),
     doc('<defs><clipPath id="c"><rect x="30" y="0" width="40" height="100"/></clipPath></defs><circle cx="50" cy="50" r="40" fill="#f80" stroke="#000" stroke-width="6" clip-path="url(#c)"/>'),
     doc('<defs><clipPath id="c"><path d="M10.3 10.7h50.2v50.4h-50.2z"/></clipPath></defs><rect width="100" height="100" fill="#555" clip-path="url(#c)"/>'),
-    clipped('<clipPath id="c" clip-path="url(#c)"><circle cx="50" cy="50" r="30"/></clipPath>'),
     clipped('<clipPath id="c"><g><circle cx="50" cy="50" r="30"/></g></clipPath>'),
   ];
 }

@@ -13,7 +13,9 @@ export function grid(values, make) {
 /** Every combination of one value for each name. */
 export function combine(lists) {
   return Object.entries(lists).reduce(
-    (made, [name, values]) => made.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))), [{}]);
+    (made, [name, values]) => made.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  );
 }
 
 /** A small generator with a seed, so that a random case is the same case every time. */

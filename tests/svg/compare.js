@@ -16,7 +16,10 @@ export const STRICT = { limit: 8, share: 0.998 };
  */
 export class Reference {
   #start() {
-    this.child = fork(new URL('reference.js', import.meta.url), { serialization: 'advanced', stdio: ['ignore', 'inherit', 'ignore', 'ipc'] });
+    this.child = fork(new URL('reference.js', import.meta.url), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+    });
     this.child.on('message', (answer) => this.settle(answer));
     this.child.on('exit', () => {
       this.child = null;
@@ -29,7 +32,9 @@ export class Reference {
     if (!this.child) {
       this.#start();
     }
-    const answered = new Promise((resolve) => { this.settle = resolve; });
+    const answered = new Promise((resolve) => {
+      this.settle = resolve;
+    });
     this.child.send({ svg, width });
     return answered;
   }
@@ -69,7 +74,9 @@ export class Ours {
       if (this.ended !== undefined) {
         throw new Error(`the renderer ended (${this.ended})`);
       }
-      await new Promise((resolve) => { this.wake = resolve; });
+      await new Promise((resolve) => {
+        this.wake = resolve;
+      });
     }
   }
 
@@ -79,7 +86,10 @@ export class Ours {
     this.process.stdin.write(bytes);
     const line = (await this.take((held) => held.indexOf(10) + 1)).toString().trimEnd();
     const [status] = line.split(' ', 1);
-    const pixels = status === 'ok' ? Buffer.from(await this.take((held) => (held.length >= width * height * 4 ? width * height * 4 : 0))) : null;
+    const pixels =
+      status === 'ok'
+        ? Buffer.from(await this.take((held) => (held.length >= width * height * 4 ? width * height * 4 : 0)))
+        : null;
     return { status, message: line.slice(status.length + 1), pixels };
   }
 
@@ -110,7 +120,9 @@ export function compare(pixels, theirs) {
   const fine = theirs.fine === null ? own : shares(pixels, theirs.fine);
   return {
     share: Math.max(own.near, fine.near),
-    near: own.near >= NEAR.share, strict: own.strict >= STRICT.share,
-    nearFine: fine.near >= NEAR.share, strictFine: fine.strict >= STRICT.share,
+    near: own.near >= NEAR.share,
+    strict: own.strict >= STRICT.share,
+    nearFine: fine.near >= NEAR.share,
+    strictFine: fine.strict >= STRICT.share,
   };
 }

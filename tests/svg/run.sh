@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compares the drawings of SVG_PIXELS, a program, with a reference's; status 77 ("skipped") when what
-# it needs is not on this machine.
+# Compares the drawings of SVG_PIXELS, a program, with a reference's; status 77 ("skipped") when
+# what it needs is not on this machine.
 #   run.sh SVG_PIXELS
 SVG_PIXELS=$1
 export SVG_PIXELS

@@ -8,7 +8,9 @@ const require = createRequire(import.meta.url);
 
 function twemoji() {
   const folder = dirname(require.resolve('@twemoji/svg/package.json'));
-  return readdirSync(folder).filter((name) => name.endsWith('.svg')).sort()
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.svg'))
+    .sort()
     .map((name) => ({ name, load: () => readFileSync(join(folder, name), 'utf8') }));
 }
 
@@ -16,10 +18,17 @@ function twemoji() {
 function icons(name) {
   const set = require(`@iconify-json/${name}/icons.json`);
   const side = set.width ?? 16;
-  return Object.keys(set.icons).sort().map((icon) => {
-    const { body, width = side, height = set.height ?? side } = set.icons[icon];
-    return { name: icon, load: () => `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>` };
-  });
+  return Object.keys(set.icons)
+    .sort()
+    .map((icon) => {
+      const { body, width = side, height = set.height ?? side } = set.icons[icon];
+      return {
+        name: icon,
+        load: () =>
+          '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ' +
+          `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>`,
+      };
+    });
 }
 
 export const sets = { twemoji, openmoji: () => icons('openmoji'), noto: () => icons('noto') };

@@ -32,8 +32,15 @@ export function sheet(entries) {
     const top = Math.floor(i / COLUMNS) * height;
     if (pixels !== null) {
       blit(png, left, top, theirs.width, theirs.height, over(pixels));
-      blit(png, left + 2 * width, top, theirs.width, theirs.height,
-        (at, alpha) => 4 * Math.max(Math.abs(pixels[at] - theirs.pixels[at]), Math.abs(pixels[alpha] - theirs.pixels[alpha])));
+      blit(
+        png,
+        left + 2 * width,
+        top,
+        theirs.width,
+        theirs.height,
+        (at, alpha) =>
+          4 * Math.max(Math.abs(pixels[at] - theirs.pixels[at]), Math.abs(pixels[alpha] - theirs.pixels[alpha])),
+      );
     }
     blit(png, left + width, top, theirs.width, theirs.height, over(theirs.pixels));
   });

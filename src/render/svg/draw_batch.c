@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pool/os.h"
+#include "render/svg/draw_pack.h"
 
 #define SPARE_ALIGNMENT 64u
 
@@ -15,6 +16,7 @@ void draw_batch_begin(draw_batch *batch, const draw_memory *memory)
     batch->memory = *memory;
     batch->spare_used_bytes = 0;
     batch->job_count = 0;
+    batch->jobs_memory = 0;
     raster_batch_begin(&batch->raster, memory->host, memory->device, memory->size_bytes);
 }
 
@@ -118,6 +120,15 @@ static bool jobs_fit(const draw_batch *batch)
            batch->job_count * sizeof *batch->jobs + RASTER_BATCH_ALIGNMENT <= left;
 }
 
+void draw_batch_seal(draw_batch *batch)
+{
+    if (batch->job_count != 0) {
+        batch->jobs_memory =
+            raster_batch_put(&batch->raster, batch->jobs, batch->job_count * sizeof *batch->jobs);
+        DP_ASSERT(batch->jobs_memory != 0);
+    }
+}
+
 dp_status draw_batch_add(draw_batch *batch, draw_context *context, const scene *s,
                          const uint32_t size[2], uint64_t target)
 {
@@ -135,6 +146,109 @@ dp_status draw_batch_add(draw_batch *batch, draw_context *context, const scene *
     if (status == DP_OK && !jobs_fit(batch)) {
         status = DP_ERR_BUSY;
     }
+    if (status != DP_OK) {
+        batch->raster = raster;
+        batch->spare_used_bytes = spare_used_bytes;
+        batch->job_count = job_count;
+    }
+    return status;
+}
+
+/* ---- drawings that were planned before ---- */
+
+/* Where a pack's addresses are to point in this batch. */
+typedef struct placing {
+    uint64_t front; /* the pack's front on the device */
+    uint64_t spare; /* its surfaces and scratch */
+    uint64_t target;
+    uint8_t *copy; /* the front's copy in the batch's block, or its first plan alone */
+} placing;
+
+static uint64_t in_front(const placing *to, uint64_t address)
+{
+    return address - DRAW_PACK_FRONT + to->front;
+}
+
+static uint64_t in_spare(const placing *to, uint64_t address)
+{
+    return address - DRAW_PACK_SPARE + to->spare;
+}
+
+static void move_plan(const placing *to, size_t plan_at)
+{
+    raster_device_plan *plan = (raster_device_plan *)(void *)(to->copy + plan_at);
+    uint64_t *const arrays[] = {&plan->commands,  &plan->edges, &plan->refs,  &plan->lines,
+                                &plan->gradients, &plan->ramps, &plan->layers};
+
+    if (plan->layer_count != 0) {
+        raster_device_layer *layers =
+            (raster_device_layer *)(void *)(to->copy + (plan->layers - DRAW_PACK_FRONT));
+        for (uint32_t i = 0; i < plan->layer_count; i++) {
+            layers[i].pixels = in_spare(to, layers[i].pixels);
+        }
+    }
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        *arrays[i] = in_front(to, *arrays[i]);
+    }
+    plan->target = plan->target == DRAW_PACK_TARGET ? to->target : in_spare(to, plan->target);
+}
+
+/* The tiles of a plan follow each other. */
+static void move_plans(const placing *to, const draw_pack *pack)
+{
+    const raster_device_tile *tiles = draw_pack_tiles(pack);
+    for (uint32_t i = 0; i < pack->tile_count; i++) {
+        if (i == 0 || tiles[i].plan != tiles[i - 1].plan) {
+            move_plan(to, (size_t)tiles[i].plan * RASTER_BATCH_ALIGNMENT);
+        }
+    }
+}
+
+static dp_status put_jobs(draw_batch *batch, const draw_pack *pack, const placing *to)
+{
+    const filter_job *jobs = draw_pack_jobs(pack);
+    for (uint32_t i = 0; i < pack->job_count; i++) {
+        const dp_status status = job_room(batch);
+        if (status != DP_OK) {
+            return status;
+        }
+        filter_job job = jobs[i];
+        job.pixels = in_spare(to, job.pixels);
+        job.scratch = in_spare(to, job.scratch);
+        job.passes = in_front(to, job.passes);
+        batch->jobs[batch->job_count++] = job;
+    }
+    return DP_OK;
+}
+
+static dp_status put_pack(draw_batch *batch, const draw_pack *pack, uint64_t front, uint64_t target)
+{
+    const size_t at = batch->raster.front_bytes;
+    const size_t copied_bytes = front == 0 ? pack->front_bytes : sizeof(raster_device_plan);
+    const uint64_t copy = raster_batch_put(&batch->raster, draw_pack_front(pack), copied_bytes);
+    const placing to = {.front = front == 0 ? copy : front,
+                        .spare = pack->spare_bytes == 0 ? 0 : take_spare(batch, pack->spare_bytes),
+                        .target = target,
+                        .copy = batch->raster.host + at};
+
+    if (copy == 0 || (pack->spare_bytes != 0 && to.spare == 0) ||
+        raster_batch_put_tiles(&batch->raster, draw_pack_tiles(pack), pack->tile_count, at) == 0) {
+        return DP_ERR_BUSY;
+    }
+    batch->raster.plan_count += pack->plan_count;
+    move_plans(&to, pack);
+    const dp_status status = put_jobs(batch, pack, &to);
+    return status == DP_OK && !jobs_fit(batch) ? DP_ERR_BUSY : status;
+}
+
+dp_status draw_batch_put(draw_batch *batch, const draw_pack *pack, uint64_t front, uint64_t target)
+{
+    const raster_batch raster = batch->raster;
+    const size_t spare_used_bytes = batch->spare_used_bytes;
+    const uint32_t job_count = batch->job_count;
+
+    DP_ASSERT(front == 0 || draw_pack_can_stay(pack));
+    const dp_status status = put_pack(batch, pack, front, target);
     if (status != DP_OK) {
         batch->raster = raster;
         batch->spare_used_bytes = spare_used_bytes;

@@ -4,6 +4,7 @@
  *
  *     draw_batch_begin     with the batch's memories
  *     draw_batch_add       plans a scene, on the CPU; as often as there is room
+ *     draw_batch_put       or takes one that was planned before (draw_pack.h)
  *     draw_batch_run_cuda  uploads, draws level by level: tiles, then the filters of their groups
  *
  * Level 0 is everything that needs nothing else, so without filters there is one launch.  The
@@ -39,6 +40,7 @@ typedef struct draw_batch {
     size_t spare_used_bytes;
     filter_job *jobs;
     uint32_t job_count, job_capacity;
+    uint64_t jobs_memory; /* their copy on the device, once sealed */
 } draw_batch;
 
 /* Empties the batch; at first it is zeros. */
@@ -52,6 +54,15 @@ void draw_batch_drop(draw_batch *batch);
  */
 dp_status draw_batch_add(draw_batch *batch, draw_context *context, const scene *s,
                          const uint32_t size[2], uint64_t target);
+
+/* When all drawings are in: from then on the block is as it is to be uploaded. */
+void draw_batch_seal(draw_batch *batch);
+
+/*
+ * The drawing alone, of a sealed batch whose block the stream has copied to the device already
+ * (raster_batch_upload_cuda(), or the whole of it).  As draw_batch_run_cuda().
+ */
+const char *draw_batch_draw_cuda(const draw_batch *batch, uint64_t stream);
 
 /*
  * Everything on `stream` (kernels/cuda_launch.h), without waiting.  NULL when it was taken, else

@@ -5,18 +5,12 @@
  */
 #include "render/svg/draw_batch.h"
 
-#include "pool/os.h"
-
-const char *draw_batch_run_cuda(draw_batch *batch, uint64_t stream)
+const char *draw_batch_draw_cuda(const draw_batch *batch, uint64_t stream)
 {
-    filter_jobs jobs = {.jobs = batch->jobs, .count = batch->job_count};
+    const filter_jobs jobs = {
+        .jobs = batch->jobs, .jobs_memory = batch->jobs_memory, .count = batch->job_count};
+    const char *failure = NULL;
 
-    if (jobs.count != 0) {
-        jobs.jobs_memory =
-            raster_batch_put(&batch->raster, jobs.jobs, jobs.count * sizeof *jobs.jobs);
-        DP_ASSERT(jobs.jobs_memory != 0);
-    }
-    const char *failure = raster_batch_upload_cuda(&batch->raster, stream);
     for (uint32_t level = 0; level < batch->raster.level_count && failure == NULL; level++) {
         failure = raster_batch_draw_cuda(&batch->raster, level, stream);
         if (failure == NULL && jobs.count != 0) {
@@ -24,4 +18,11 @@ const char *draw_batch_run_cuda(draw_batch *batch, uint64_t stream)
         }
     }
     return failure;
+}
+
+const char *draw_batch_run_cuda(draw_batch *batch, uint64_t stream)
+{
+    draw_batch_seal(batch);
+    const char *failure = raster_batch_upload_cuda(&batch->raster, stream);
+    return failure == NULL ? draw_batch_draw_cuda(batch, stream) : failure;
 }

@@ -114,7 +114,8 @@ void scene_builder_drop(scene_builder *b)
 static float cut(double value)
 {
     const double max = (double)SCENE_COORDINATE_MAX;
-    return (float)(value < max ? (value > -max ? value : -max) : max);
+    value = value < max ? value : max;
+    return (float)(value > -max ? value : -max);
 }
 
 /* One verb and its points. */

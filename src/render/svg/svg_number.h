@@ -39,7 +39,9 @@ typedef struct svg_metrics {
 
 static inline bool svg_is_space(char c)
 {
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
+    /* The first comparison answers for nearly all that is asked about. */
+    return (unsigned char)c <= ' ' &&
+           (c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f');
 }
 
 static inline bool svg_is_digit(char c)
@@ -94,8 +96,9 @@ static inline bool svg_read_number(const char **at, double *out)
     if (count == 0 || count > SVG_SHORT_DIGITS || (*p | 0x20) == 'e') {
         return svg_read_long_number(at, out);
     }
-    const double value = (double)digits * svg_number_shares[behind];
-    *out = negative ? -value : value;
+    /* Signs come as they like: no branch on them. */
+    const int64_t whole = ((int64_t)digits ^ -(int64_t)negative) + negative;
+    *out = (double)whole * svg_number_shares[behind];
     *at = p;
     return true;
 }

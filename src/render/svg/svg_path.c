@@ -29,7 +29,8 @@ static double angle_between(double ux, double uy, double vx, double vy)
 /* What an arc is around its centre: appendix F.6.5 and F.6.6. */
 typedef struct arc_centre {
     double cx, cy, rx, ry, cos_turn, sin_turn;
-    double begin, sweep;
+    double x, y; /* where it begins, on the unit circle */
+    double sweep;
 } arc_centre;
 
 static void find_centre(const double from[2], const svg_arc *arc, arc_centre *out)
@@ -62,7 +63,8 @@ static void find_centre(const double from[2], const svg_arc *arc, arc_centre *ou
                         .ry = ry,
                         .cos_turn = c,
                         .sin_turn = s,
-                        .begin = atan2(uy, ux),
+                        .x = ux,
+                        .y = uy,
                         .sweep = sweep};
 }
 
@@ -89,19 +91,24 @@ void svg_path_arc(scene_builder *builder, const double from[2], const svg_arc *a
     }
     /* A quarter is within 0.03 % of the radius; a hair more than one is no reason for two. */
     const int parts = (int)fmax(1, ceil(fabs(a.sweep) / (PI / 2 + 1e-3)));
-    const double step = a.sweep / parts;
-    const double k = 4.0 / 3 * tan(step / 4);
+    const double half = a.sweep / parts / 2;
+    const double s = sin(half), c = cos(half);
+    /* A part's turn, and 4/3 of the tangent of its quarter, by the sine and cosine of its half. */
+    const double sin_step = 2 * s * c, cos_step = c * c - s * s, k = 4.0 / 3 * s / (1 + c);
+    double x = a.x, y = a.y;
     for (int i = 0; i < parts; i++) {
-        const double t0 = a.begin + step * i, t1 = t0 + step;
+        const double to_x = x * cos_step - y * sin_step, to_y = x * sin_step + y * cos_step;
         double p[6];
-        place(&a, cos(t0) - k * sin(t0), sin(t0) + k * cos(t0), p);
-        place(&a, cos(t1) + k * sin(t1), sin(t1) - k * cos(t1), p + 2);
-        place(&a, cos(t1), sin(t1), p + 4);
+        place(&a, x - k * y, y + k * x, p);
+        place(&a, to_x + k * to_y, to_y - k * to_x, p + 2);
+        place(&a, to_x, to_y, p + 4);
         if (i + 1 == parts) {
             p[4] = arc->x;
             p[5] = arc->y;
         }
         scene_path_cubic(builder, p);
+        x = to_x;
+        y = to_y;
     }
 }
 

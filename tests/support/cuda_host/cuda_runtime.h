@@ -106,8 +106,8 @@ enum cudaMemcpyKind {
     cudaMemcpyDeviceToDevice = 3,
     cudaMemcpyDefault = 4
 };
-typedef struct cuda_host_stream *cudaStream_t;
-#define cudaStreamPerThread   (static_cast<cudaStream_t>(nullptr))
+#define cudaStream_t          struct cuda_host_stream *
+#define cudaStreamPerThread   (static_cast<struct cuda_host_stream *>(nullptr))
 #define cudaStreamNonBlocking 1u
 
 inline const char *cudaGetErrorString(cudaError_t error)
