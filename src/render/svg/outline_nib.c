@@ -9,55 +9,11 @@
 
 #include <math.h>
 
+#include "render/svg/outline_corner.h"
 #include "render/svg/outline_curve.h"
 
-/* Tangents nearer to opposite than this have no corner where their edges cross. */
-#define OPPOSITE 1e-6f
-/* 1 + cosine of the sharpest corner that is looked at more closely. */
-#define SHARPEST 0.4f
 /* Corners that move a point by less than a quarter of a unit are none. */
 #define CORNER_UNITS 0.25f
-
-static nib_spot spot_of(const nib *n, float x, float y)
-{
-    const pen *p = &n->pen;
-    if (!p->inside) {
-        x = clip_tame(x);
-        y = clip_tame(y);
-    }
-    return (nib_spot){x, y, (int32_t)pen_clamp(x, p->right), (int32_t)pen_clamp(y, p->bottom)};
-}
-
-static nib_spot spot_at(const nib *n, scene_point at, scene_point offset)
-{
-    const scene_matrix *m = &n->pen.m;
-    at.x += offset.x;
-    at.y += offset.y;
-    return spot_of(n, pen_x(m, at), pen_y(m, at));
-}
-
-static void line(nib *n, const nib_spot *from, const nib_spot *to)
-{
-    pen *p = &n->pen;
-    if (!p->inside) {
-        p->x = from->x, p->y = from->y;
-        p->ix = from->ix, p->iy = from->iy;
-        clip_line(p, to->x, to->y);
-    } else if (pen_room(p, 1)) {
-        *p->next = (raster_line){from->ix, from->iy, to->ix, to->iy};
-        p->next += from->iy != to->iy;
-    }
-}
-
-/* An edge on the left side goes against the path. */
-static void edge(nib *n, const nib_spot *from, const nib_spot *to, bool left)
-{
-    if (left) {
-        line(n, to, from);
-    } else {
-        line(n, from, to);
-    }
-}
 
 static void line_twice(nib *n, const nib_spot *from, const nib_spot *to)
 {
@@ -100,35 +56,31 @@ static void draw_hubs(nib *n, const nib_piece *a, const nib_piece *b)
     }
 }
 
-static scene_point normal(const nib *n, scene_point t)
+/* The spots beside one end of a piece; four numbers at a time, which the compiler makes vectors of.
+ */
+static inline void flank(const nib *n, scene_point at, scene_point t, nib_spot *left,
+                         nib_spot *right)
 {
-    return (scene_point){-t.y * n->half, t.x * n->half};
-}
-
-static scene_point negated(scene_point v)
-{
-    return (scene_point){-v.x, -v.y};
-}
-
-static float cross(scene_point a, scene_point b)
-{
-    return a.x * b.y - a.y * b.x;
-}
-
-static float dot(scene_point a, scene_point b)
-{
-    return a.x * b.x + a.y * b.y;
-}
-
-/* The spots beside one end of a piece. */
-static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, nib_spot *right)
-{
-    const scene_matrix *m = &n->pen.m;
-    scene_point v = normal(n, t);
-    float x = pen_x(m, at), y = pen_y(m, at);
-    float dx = m->a * v.x + m->c * v.y, dy = m->b * v.x + m->d * v.y;
-    *left = spot_of(n, x + dx, y + dy);
-    *right = spot_of(n, x - dx, y - dy);
+    const nib_map *m = &n->map;
+    float on[4];
+    int32_t units[4];
+/* gcc would unroll it before it looks for vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 1
+#endif
+    for (int i = 0; i < 4; ++i) {
+        float value = m->x[i] * at.x + m->y[i] * at.y + m->more[i] +
+                      (m->beside_x[i] * t.x + m->beside_y[i] * t.y);
+        on[i] = value;
+        units[i] = (int32_t)pen_clamp(value, m->high[i]);
+    }
+    if (!n->pen.inside) {
+        *left = spot_of(n, on[0], on[1]);
+        *right = spot_of(n, on[2], on[3]);
+        return;
+    }
+    *left = (nib_spot){on[0], on[1], units[0], units[1]};
+    *right = (nib_spot){on[2], on[3], units[2], units[3]};
 }
 
 /* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1,
@@ -219,172 +171,6 @@ static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_j
     edge(n, &last, left ? &b->left0 : &b->right0, left);
 }
 
-/* What of a piece's edge corners may still take, local; nothing of one that folds. */
-static float room(const nib *n, const nib_piece *q, bool left)
-{
-    if (q->fold != NIB_FLAT) {
-        return -1.0f;
-    }
-    scene_point chord = {q->p1.x - q->p0.x, q->p1.y - q->p0.y};
-    scene_point turn = {q->t1.x - q->t0.x, q->t1.y - q->t0.y};
-    float length = sqrtf(dot(chord, chord)), longer = n->half * cross(turn, chord) / length;
-    return left ? length + longer - q->taken_left : length - longer - q->taken_right;
-}
-
-/* The piece of a number that is not drawn yet. */
-static nib_piece *piece_at(nib *n, uint32_t i)
-{
-    return i == 0 ? &n->first : &n->later[i % NIB_PIECES];
-}
-
-static const nib_spot *inner0(const nib_piece *q, bool left)
-{
-    return left ? &q->left0 : &q->right0;
-}
-
-static const nib_spot *inner1(const nib_piece *q, bool left)
-{
-    return left ? &q->left1 : &q->right1;
-}
-
-/* Two lines that cross: at which part of each, and which way b turns off a. */
-typedef struct nib_cross {
-    float on_a, on_b, turn;
-} nib_cross;
-
-static bool lines_cross(const nib_spot *a0, const nib_spot *a1, const nib_spot *b0,
-                        const nib_spot *b1, nib_cross *out)
-{
-    float ax = a1->x - a0->x, ay = a1->y - a0->y, bx = b1->x - b0->x, by = b1->y - b0->y;
-    float dx = b0->x - a0->x, dy = b0->y - a0->y;
-    out->turn = ax * by - ay * bx;
-    out->on_a = (dx * by - dy * bx) / out->turn;
-    out->on_b = (dx * ay - dy * ax) / out->turn;
-    return out->on_a >= 0.0f && out->on_a <= 1.0f && out->on_b >= 0.0f && out->on_b <= 1.0f;
-}
-
-/* The oldest piece before the open corner that can still be cut; one too many if there is none. The
- * first waits for the end, but what closes a run is cut out of it from the other side. */
-static uint32_t oldest_to_cut(const nib *n)
-{
-    uint32_t oldest = n->drawn > 1 || n->corner.closing ? n->drawn : 0;
-    return n->chain > oldest ? n->chain : oldest;
-}
-
-/* The corner's inner side goes by way of the corner itself. */
-static void leave_corner(nib *n, const nib_spot *from, const nib_spot *to)
-{
-    edge(n, from, &n->corner.at, n->corner.left);
-    edge(n, &n->corner.at, to, n->corner.left);
-    n->corner.open = false;
-    n->chain = n->corner.piece + 1;
-}
-
-/* The open corner, where pieces have followed. */
-static void leave_open_corner(nib *n)
-{
-    const nib_corner *c = &n->corner;
-    if (c->open) {
-        leave_corner(n, inner1(piece_at(n, c->piece), c->left),
-                     inner0(piece_at(n, c->piece + 1), c->left));
-    }
-}
-
-/* Whether b's inner side begins within the pieces before the corner, as far as they are here. */
-static bool may_cut(nib *n, const nib_piece *a, const nib_piece *b, float onward)
-{
-    nib_cross cross;
-    const bool left = n->corner.left;
-    if (onward < SHARPEST || a->fold != NIB_FLAT || b->fold != NIB_FLAT) {
-        return false;
-    }
-    for (uint32_t i = oldest_to_cut(n); i < n->corner.piece; ++i) {
-        const nib_piece *q = piece_at(n, i);
-        if (lines_cross(inner0(q, left), inner1(q, left), &n->corner.at, inner0(b, left), &cross)) {
-            return false;
-        }
-    }
-    return oldest_to_cut(n) <= n->corner.piece;
-}
-
-/* Ends piece `i` and begins `b` where their inner edges cross, and hides what is between. */
-static void cut(nib *n, uint32_t i, nib_piece *b, const nib_cross *where)
-{
-    const bool left = n->corner.left;
-    nib_piece *a = piece_at(n, i);
-    const nib_spot *b0 = inner0(b, left), *b1 = inner1(b, left);
-    nib_spot at =
-        spot_of(n, b0->x + where->on_b * (b1->x - b0->x), b0->y + where->on_b * (b1->y - b0->y));
-    *(left ? &a->taken_left : &a->taken_right) += (1.0f - where->on_a) * room(n, a, left);
-    *(left ? &b->taken_left : &b->taken_right) += where->on_b * room(n, b, left);
-    *(left ? &a->left1 : &a->right1) = at;
-    *(left ? &b->left0 : &b->right0) = at;
-    for (++i; i < n->count && piece_at(n, i) != b; ++i) {
-        *(left ? &piece_at(n, i)->hides_left : &piece_at(n, i)->hides_right) = true;
-    }
-    n->corner.open = false;
-    n->chain = n->count;
-}
-
-/* Cuts the open corner where the inner edge of `b` leaves the pieces before it; false where the
- * corner can never be cut. */
-static bool try_cut(nib *n, nib_piece *b)
-{
-    const bool left = n->corner.left;
-    const nib_spot *b0 = inner0(b, left), *b1 = inner1(b, left);
-    nib_cross cross, best = {0.0f, 2.0f, 0.0f};
-    if (b->fold != NIB_FLAT ||
-        lines_cross(inner1(piece_at(n, n->corner.piece), left), &n->corner.at, b0, b1, &cross)) {
-        return false;
-    }
-    uint32_t found = n->count;
-    for (uint32_t i = n->corner.piece + 1; i > oldest_to_cut(n); --i) {
-        const nib_piece *a = piece_at(n, i - 1);
-        if (a->fold != NIB_FLAT) {
-            break;
-        }
-        if (lines_cross(inner0(a, left), inner1(a, left), b0, b1, &cross) &&
-            cross.on_b < best.on_b) {
-            best = cross;
-            found = i - 1;
-        }
-    }
-    if (found == n->count) {
-        return true;
-    }
-    if (left ? best.turn > 0.0f : best.turn < 0.0f) {
-        return false;
-    }
-    cut(n, found, b, &best);
-    return true;
-}
-
-/* The inner side: edges end where they cross, or pass through the corner itself. */
-static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
-{
-    float onward = 1.0f + dot(a->t1, b->t0);
-    float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
-    nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    if (onward > OPPOSITE && taken <= room(n, a, left) + n->nothing &&
-        taken <= room(n, b, left) + n->nothing) {
-        scene_point v = normal(n, a->t1), w = normal(n, b->t0);
-        float factor = (left ? 1.0f : -1.0f) / onward;
-        *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        *(left ? &a->taken_left : &a->taken_right) += taken;
-        *(left ? &b->taken_left : &b->taken_right) += taken;
-        n->chain = n->count;
-        return;
-    }
-    n->corner = (nib_corner){.open = true,
-                             .left = left,
-                             .closing = b == &n->first,
-                             .piece = n->count - 1,
-                             .at = spot_at(n, a->p1, (scene_point){0, 0})};
-    if (!may_cut(n, a, b, onward)) {
-        leave_corner(n, from, to);
-    }
-}
-
 static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
 {
     float turn = cross(a->t1, b->t0);
@@ -396,8 +182,8 @@ static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
         return;
     }
     bool inner_left = turn * n->half > 0.0f;
-    leave_open_corner(n);
-    join_inside(n, a, b, inner_left);
+    corner_leave(n);
+    corner_inside(n, a, b, inner_left);
     join_outside(n, a, b, style, !inner_left);
 }
 
@@ -422,12 +208,27 @@ static void cap(nib *n, scene_point at, scene_point out, const nib_spot *from, c
     line(n, &last, to);
 }
 
+static void set_map(nib *n)
+{
+    const scene_matrix *m = &n->pen.m;
+    for (int i = 0; i < 4; ++i) {
+        float side = i < 2 ? n->half : -n->half;
+        n->map.x[i] = i % 2 == 0 ? m->a : m->b;
+        n->map.y[i] = i % 2 == 0 ? m->c : m->d;
+        n->map.more[i] = i % 2 == 0 ? m->e : m->f;
+        n->map.beside_x[i] = n->map.y[i] * side;
+        n->map.beside_y[i] = n->map.x[i] * -side;
+        n->map.high[i] = i % 2 == 0 ? n->pen.right : n->pen.bottom;
+    }
+}
+
 void nib_begin(nib *n, const scene_stroke *stroke, float pixel, float reach)
 {
     n->reach = reach;
     const scene_matrix *m = &n->pen.m;
     /* n = half * (-t.y, t.x) is to the right of the path on an unmirrored canvas when half > 0. */
     n->half = m->a * m->d - m->b * m->c < 0.0f ? 0.5f * stroke->width : -0.5f * stroke->width;
+    set_map(n);
     n->cap = (scene_cap)stroke->cap;
     n->join = (scene_join)stroke->join;
     n->miter_limit = stroke->miter_limit;
@@ -523,9 +324,7 @@ static void go_on(nib *n, const nib_step *step)
         last->fold_goes_on = true;
         draw_hubs(n, last, next);
     }
-    if (n->corner.open && (n->count > n->corner.piece + NIB_OPEN || !try_cut(n, next))) {
-        leave_open_corner(n);
-    }
+    corner_go_on(n, next);
 }
 
 void nib_go(nib *n, const nib_step *step)
@@ -549,15 +348,11 @@ void nib_end(nib *n, bool closed)
         return;
     }
     nib_piece *last = piece_at(n, n->count - 1);
-    leave_open_corner(n);
+    corner_leave(n);
     if (closed && n->count > 1) {
         join(n, last, &n->first, n->join);
-        if (n->corner.open) {
-            (void)try_cut(n, &n->first);
-        }
-        if (n->corner.open) {
-            leave_corner(n, inner1(last, n->corner.left), inner0(&n->first, n->corner.left));
-        }
+        corner_go_on(n, &n->first);
+        corner_leave(n);
     } else {
         cap(n, n->first.p0, negated(n->first.t0), &n->first.left0, &n->first.right0);
         cap(n, last->p1, last->t1, &last->right1, &last->left1);

@@ -65,6 +65,13 @@ typedef struct nib_piece {
     nib_spot hub;                 /* where its ends cross, if it folds */
 } nib_piece;
 
+/* How a point and its tangent lead to the spots beside it: left x, left y, right x, right y. */
+typedef struct nib_map {
+    float x[4], y[4], more[4];
+    float beside_x[4], beside_y[4];
+    float high[4]; /* the canvas ends here */
+} nib_map;
+
 /* A corner whose inner side is open. */
 typedef struct nib_corner {
     bool open, left;
@@ -75,6 +82,7 @@ typedef struct nib_corner {
 
 typedef struct nib {
     pen pen;
+    nib_map map;
     float half;
     float miter_limit;
     scene_cap cap;
