@@ -16,8 +16,8 @@
 #define CLOSE "</svg>"
 #define SIDE  160u
 
-/* Far above what any of them takes, for sanitizers on a busy machine. */
-#define PATIENCE_NS UINT64_C(60000000000)
+/* What does not come to an end is for the test's own time limit. */
+#define PATIENCE_NS UINT64_C(600000000000)
 
 #define NEED_FRONT_END                                                                             \
     if (!drawing_can_parse())                                                                      \
@@ -56,13 +56,12 @@ static media_bytes text_of(const repeated *r, size_t count)
 static dp_status draw(render_rig *rig, media_bytes bytes, uint64_t time_ns)
 {
     const decode_hints hints = {.width = SIDE, .height = SIDE, .frames_max = 1};
-    const uint64_t begun_ns = os_clock_ns();
     decoder *d;
     picture drawn;
 
     rig->task.own_engine_only = true;
     rig->task.message[0] = '\0';
-    rig->task.deadline_ns = begun_ns + time_ns;
+    rig->task.deadline_ns = os_clock_ns() + time_ns;
     dp_status status = codec_open(&rig->task, bytes, &d);
     if (status == DP_OK) {
         status = codec_decode(d, &hints, &drawn);
@@ -72,7 +71,6 @@ static dp_status draw(render_rig *rig, media_bytes bytes, uint64_t time_ns)
         assert_int_equal(picture_check(&drawn, dp_buf_size(drawn.buf)), DP_OK);
         picture_drop(&drawn);
     }
-    assert_true(os_clock_ns() - begun_ns < PATIENCE_NS);
     assert_true((status == DP_OK) == (rig->task.message[0] == '\0'));
     return status;
 }
