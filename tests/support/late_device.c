@@ -230,16 +230,27 @@ static const char *run_op(const late_op *op)
     }
 }
 
+static const char *run_ops(late_stream *s)
+{
+    const char *words = NULL;
+    for (size_t i = 0; words == NULL && i < s->op_count; i++) {
+        words = run_op(&s->ops[i]);
+    }
+    s->op_count = 0;
+    return words;
+}
+
 static const char *finish(void *stream)
 {
     late_stream *s = stream;
     const char *words = call();
     DP_ASSERT(cuda_enter(&late.device) == DP_OK);
-    for (size_t i = 0; words == NULL && i < s->op_count; i++) {
-        words = run_op(&s->ops[i]);
+    for (int i = 0; late.others_first && words == NULL && i < STREAMS_MAX; i++) {
+        words = &streams[i] == s ? NULL : run_ops(&streams[i]);
     }
-    cuda_leave(&late.device);
+    words = words == NULL ? run_ops(s) : words;
     s->op_count = 0;
+    cuda_leave(&late.device);
     return words;
 }
 

@@ -16,6 +16,7 @@ typedef struct late_device {
     unsigned call_number, fail_at; /* the n-th call answers with an error, 0 = none does */
     unsigned copies, launches, most_under_way;
     size_t sent_bytes;
+    bool others_first; /* all other streams pass the one that is waited for */
 } late_device;
 
 extern late_device late;
