@@ -59,8 +59,9 @@ __global__ void unpremultiply_runs(const composite_run *runs, uint32_t count)
         uchar4 *to = reinterpret_cast<uchar4 *>(run.to);
         for (size_t i = first_pixel(); i < run.pixels; i += pixel_step()) {
             const uchar4 p = from[i];
-            to[i] = make_uchar4(composite_unpremultiply(p.x, p.w), composite_unpremultiply(p.y, p.w),
-                                composite_unpremultiply(p.z, p.w), p.w);
+            to[i] =
+                make_uchar4(composite_unpremultiply(p.x, p.w), composite_unpremultiply(p.y, p.w),
+                            composite_unpremultiply(p.z, p.w), p.w);
         }
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See late_device.h.
+ * A played device whose streams do what they were given as late as they may: when somebody waits
+ * for it.  What nobody waited for has not happened.  See late_device.h.
  */
 #include "late_device.h"
 
