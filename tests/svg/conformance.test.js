@@ -118,6 +118,7 @@ test('features are drawn as the reference draws them', { timeout: 240_000 }, asy
       all[key] += row[key];
     }
   }
+  all.differ = [`by either: ${percent(all.nearEither, all.cases)}, ${percent(all.strictEither, all.cases)}`];
   rows.push(all);
   assert.ok(all.cases >= 500, `${all.cases} cases`);
   assert.ok(
