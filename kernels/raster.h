@@ -121,7 +121,9 @@ typedef struct raster_tile {
 typedef enum raster_gradient_kind {
     RASTER_LINEAR, /* t = u */
     RASTER_RADIAL, /* around the middle: t = |(u, v)| */
-    RASTER_FOCAL   /* t of the largest circle through (u, v); see raster_math.h */
+    RASTER_FOCAL,  /* t of the largest circle through (u, v); see raster_math.h */
+    RASTER_CONE    /* the same where the start circle is not within the end circle: pixels that no
+                      circle goes through stay clear, and take the entry behind the ramp's last */
 } raster_gradient_kind;
 
 typedef enum raster_spread { RASTER_PAD, RASTER_REFLECT, RASTER_REPEAT } raster_spread;
@@ -130,11 +132,13 @@ typedef enum raster_spread { RASTER_PAD, RASTER_REFLECT, RASTER_REPEAT } raster_
  */
 typedef struct raster_gradient {
     uint32_t kind, spread;
-    /* Its entries in `ramps`: first is t = 0, last t = 1; opacity is in them already. */
+    /* Its entries in `ramps`: first is t = 0, last t = 1; opacity is in them already.  Of a CONE
+     * one more follows, which is 0. */
     uint32_t ramp, ramp_size;
     float m[6];
-    /* FOCAL: the focal point is (0, 0), the end circle has its middle at (focal[0], focal[1]).
-     * focal[2]: radius of the start circle; [3]: radii's difference; [4]: 1 / a, a < 0; [5]: a. */
+    /* FOCAL, CONE: the focal point is (0, 0), the end circle's middle is (focal[0], focal[1]).
+     * focal[2]: radius of the start circle; [3]: radii's difference, > 0; [4]: 1 / a; [5]: a, which
+     * is < 0 for FOCAL and > 0 for CONE. */
     float focal[6];
 } raster_gradient;
 

@@ -17,21 +17,6 @@
 _Static_assert(RASTER_CELLS - RASTER_COARSE_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1),
                "a fine row's cells fit");
 
-/* Rows that the lines touch, grown to those that the backdrop does. */
-static raster_span touched(const int32_t *backdrop, int32_t first, int32_t end)
-{
-    int32_t begin = first < 0 ? 0 : (first < RASTER_TILE ? first : RASTER_TILE);
-
-    end = end < RASTER_TILE ? end : RASTER_TILE;
-    for (int32_t row = 0; row < begin; row++) {
-        begin = backdrop[row] != 0 ? row : begin;
-    }
-    for (int32_t row = RASTER_TILE - 1; row >= end; row--) {
-        end = backdrop[row] != 0 ? row + 1 : end;
-    }
-    return begin < end ? (raster_span){(uint32_t)begin, (uint32_t)end} : (raster_span){0, 0};
-}
-
 /*
  * Sums along all rows at once, column by column; [column][row] as the cells are, which are cleared
  * for the next tile on the way.  Gives a bit for
@@ -233,97 +218,6 @@ static void look_closer(const closer_job *job, raster_span rows, uint32_t overla
     }
 }
 
-/*
- * raster_piece_add() for a piece from xa to xb that lies within the tile; `cells` are its row's, x
- * is relative to the tile.
- */
-static inline void add_piece(int32_t *cells, int32_t xa, int32_t xb, int32_t height, int32_t sign)
-{
-    const int32_t left = xa < xb ? xa : xb;
-    const int32_t right = xa < xb ? xb : xa;
-    const int32_t first = left >> RASTER_SHIFT;
-    const int32_t last = right >> RASTER_SHIFT;
-    int32_t *cell = cells + first * RASTER_TILE;
-    int32_t part = sign * height;
-    int32_t next = 0;
-
-    if (first != last) {
-        const uint32_t rise = ((uint32_t)height << 20) / (uint32_t)(right - left);
-        int32_t distance = left - first * RASTER_ONE + RASTER_ONE;
-        int32_t below = 0;
-        for (int32_t x = (first + 1) * RASTER_ONE; x <= last * RASTER_ONE; x += RASTER_ONE) {
-            const int32_t to = x == right ? height : (int32_t)(((uint32_t)(x - left) * rise) >> 20);
-            part = sign * (to - below);
-            *cell += next + part * (2 * RASTER_ONE - distance);
-            cell += RASTER_TILE;
-            next = part * distance;
-            distance = RASTER_ONE;
-            below = to;
-        }
-        part = sign * (height - below);
-        *cell += next + part * (2 * RASTER_ONE - (right - last * RASTER_ONE));
-        cell[RASTER_TILE] += part * (right - last * RASTER_ONE);
-        return;
-    }
-    next = part * (left + right - 2 * first * RASTER_ONE);
-    *cell += part * (2 * RASTER_ONE) - next;
-    cell[RASTER_TILE] += next;
-}
-
-/* raster_line_add() for an edge that lies within the tile and is relative to it. */
-static inline void add_inner_edge(int32_t *cells, const raster_edge *e)
-{
-    const int32_t last = (e->y1 - 1) >> RASTER_SHIFT;
-    int32_t row = e->y0 >> RASTER_SHIFT;
-    int32_t xa = e->x0;
-    int32_t ya = e->y0;
-
-    if (row < last) {
-        const uint64_t slope = raster_slope(e);
-        do {
-            const int32_t yb = (row + 1) * RASTER_ONE;
-            const int32_t run = (int32_t)(((uint64_t)(uint32_t)(yb - e->y0) * slope) >> 32);
-            const int32_t xb = e->x1 > e->x0 ? e->x0 + run : e->x0 - run;
-            add_piece(cells + row, xa, xb, yb - ya, e->sign);
-            xa = xb;
-            ya = yb;
-        } while (++row < last);
-    }
-    add_piece(cells + last, xa, e->x1, e->y1 - ya, e->sign);
-}
-
-/* Gives the rows that are not empty.  Flat, so that the grid's numbers are constants in it. */
-__attribute__((flatten)) static raster_span add_lines(const raster_cover_job *job, int32_t *cells)
-{
-    const raster_grid grid = {.cells = cells,
-                              .columns = RASTER_TILE,
-                              .rows = RASTER_TILE,
-                              .column_step = RASTER_TILE,
-                              .row_step = 1};
-    const uint32_t *refs = job->plan->refs + job->edges->first_ref;
-    const int32_t x = job->x * RASTER_ONE;
-    const int32_t y = job->y * RASTER_ONE;
-    int32_t top = RASTER_TILE * RASTER_ONE;
-    int32_t bottom = 0;
-
-    for (uint32_t i = 0; i < job->edges->ref_count; i++) {
-        raster_line line = job->plan->lines[refs[i] & ~RASTER_REF_FIRST];
-        /* Nothing that a line does depends on where the tile is. */
-        line = (raster_line){line.x0 - x, line.y0 - y, line.x1 - x, line.y1 - y};
-        const raster_edge e = raster_turned(line, 0);
-        top = e.y0 < top ? e.y0 : top;
-        bottom = e.y1 > bottom ? e.y1 : bottom;
-        if ((uint32_t)(e.x0 | e.x1) < RASTER_TILE * RASTER_ONE && e.y0 >= 0 &&
-            e.y1 <= RASTER_TILE * RASTER_ONE) {
-            add_inner_edge(cells, &e);
-        } else {
-            raster_line_add(&grid, line, 0);
-        }
-    }
-    return touched(job->edges->backdrop, top >> RASTER_SHIFT,
-                   (bottom + RASTER_ONE - 1) >> RASTER_SHIFT);
-}
-
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
 {
     const raster_edges *edges = job->edges;
@@ -331,7 +225,7 @@ raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t
     _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
     uint32_t overlaps;
 
-    const raster_span rows = add_lines(job, cells);
+    const raster_span rows = raster_add_lines(job, cells);
     overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
     to_bytes(sums + RASTER_TILE, job->rule, columns);
     turn(columns, coverage);

@@ -292,10 +292,12 @@ static void draw_tile(machine *m, uint32_t index, uint8_t *rgba, size_t stride_b
     const uint32_t rows = plan->height - (uint32_t)m->y;
     const uint32_t size[2] = {columns < RASTER_TILE ? columns : RASTER_TILE,
                               rows < RASTER_TILE ? rows : RASTER_TILE};
-    const raster_command *first = plan->commands + tile->first_command;
+    /* A plan without commands has no memory for them either, and nothing may be added to that. */
+    const raster_command *first =
+        tile->command_count != 0 ? plan->commands + tile->first_command : NULL;
 
     /* What is stored is r, g, b, a byte by byte; on a little-endian machine that is the number. */
-    if (tile->command_count == 0) {
+    if (first == NULL) {
         fill(rgba, stride_bytes, size, 0);
     } else if (tile->command_count == 1 && first->op == RASTER_COLOUR &&
                first->edges == RASTER_NONE) {

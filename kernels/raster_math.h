@@ -346,11 +346,14 @@ DP_FN int32_t raster_ramp_index(float t, uint32_t spread, int32_t size)
 /*
  * The gradient's parameter at (u, v).  FOCAL: circles of middle t x (fx, fy) and radius
  * r0 + t x dr; the largest t whose circle goes through the point solves
- * a t^2 - 2 b t + c = 0 with a = fx^2 + fy^2 - dr^2 < 0, b = u fx + v fy + r0 dr,
- * c = u^2 + v^2 - r0^2.
+ * a t^2 - 2 b t + c = 0 with a = fx^2 + fy^2 - dr^2, b = u fx + v fy + r0 dr,
+ * c = u^2 + v^2 - r0^2.  FOCAL: a < 0, and there is always one.  CONE: a > 0; there is none where
+ * the root is of a negative number, nor where the larger t has a negative radius, since dr > 0.
+ * Then *covered is 0.
  */
-DP_FN float raster_gradient_t(const raster_gradient *g, float u, float v)
+DP_FN float raster_gradient_t(const raster_gradient *g, float u, float v, int32_t *covered)
 {
+    *covered = 1;
     if (g->kind == RASTER_LINEAR) {
         return u;
     }
@@ -359,10 +362,15 @@ DP_FN float raster_gradient_t(const raster_gradient *g, float u, float v)
     }
     const float b = u * g->focal[0] + v * g->focal[1] + g->focal[2] * g->focal[3];
     const float c = u * u + v * v - g->focal[2] * g->focal[2];
-    float root = b * b - g->focal[5] * c;
+    const float square = b * b - g->focal[5] * c;
+    const float root = sqrtf(square > 0.0f ? square : 0.0f);
 
-    root = root > 0.0f ? root : 0.0f;
-    return (b - sqrtf(root)) * g->focal[4];
+    if (g->kind == RASTER_FOCAL) {
+        return (b - root) * g->focal[4];
+    }
+    const float t = (b + root) * g->focal[4];
+    *covered = square >= 0.0f && g->focal[2] + t * g->focal[3] >= 0.0f;
+    return t;
 }
 
 /* Index of the gradient's colour at pixel (x, y) of the canvas, relative to its ramp. */
@@ -373,7 +381,11 @@ DP_FN int32_t raster_gradient_index(const raster_gradient *g, int32_t x, int32_t
     const float u = px * g->m[0] + (py * g->m[2] + g->m[4]);
     const float v = px * g->m[1] + (py * g->m[3] + g->m[5]);
 
-    return raster_ramp_index(raster_gradient_t(g, u, v), g->spread, (int32_t)g->ramp_size);
+    int32_t covered;
+    const float t = raster_gradient_t(g, u, v, &covered);
+    const int32_t index = raster_ramp_index(t, g->spread, (int32_t)g->ramp_size);
+
+    return covered ? index : (int32_t)g->ramp_size;
 }
 
 #endif

@@ -48,6 +48,9 @@ typedef struct raster_cover_job {
 #define RASTER_CELLS        (RASTER_COARSE_CELLS + 4112)
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells);
 
+/* Adds the tile's lines to its cells, [column][row]; gives the rows that are not empty. */
+raster_span raster_add_lines(const raster_cover_job *job, int32_t *cells);
+
 /* a = a x b */
 void raster_multiply(uint8_t *a, const uint8_t *b, raster_span rows);
 /* a = a x k */

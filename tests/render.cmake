@@ -25,14 +25,15 @@ if(CMOCKA_FOUND)
   target_link_libraries(dp_lines_look PRIVATE dp_flags dp_headers m)
   target_include_directories(dp_lines_look PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
   set_target_properties(dp_lines_look PROPERTIES C_EXTENSIONS OFF)
-  foreach(unit outline outline_stroke)
+  foreach(unit outline outline_bend outline_stroke)
     dp_test(test_${unit} LINK dp_svg dp_lines_look m)
   endforeach()
   dp_test(test_svg_draw LINK dp_svg dp_lines_look m)
   foreach(unit raster raster_levels)
     dp_test(test_${unit} SOURCES test_${unit}.c support/raster_rig.c LINK dp_svg dp_lines_look m)
   endforeach()
-  foreach(unit sniff picture plan_cache codec codec_motion codec_sides codec_hostile svg drawing pipeline render
+  foreach(unit sniff picture plan_cache codec codec_motion codec_sides codec_hostile svg svg_limits drawing
+      pipeline render
       render_queue render_device batcher)
     dp_test(test_${unit} LINK dp_render dp_media_make TIMEOUT 240)
     set_tests_properties(test_${unit} PROPERTIES ENVIRONMENT "${dp_render_environment}")
@@ -148,7 +149,7 @@ if(TARGET dp_svg AND EXPAT_FOUND AND NOT DP_SANITIZE)
   set_target_properties(svg_pixels PROPERTIES C_EXTENSIONS OFF)
   add_test(NAME svg_conformance
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/svg/run.sh $<TARGET_FILE:svg_pixels>)
-  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 300
+  set_tests_properties(svg_conformance PROPERTIES LABELS integration TIMEOUT 900
     SKIP_RETURN_CODE 77)
 endif()
 
@@ -162,7 +163,7 @@ if(DP_FUZZ)
   foreach(library dp_render dp_svg dp_kernels)
     target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
   endforeach()
-  # `fuzz_seeds FOLDER` makes fuzz_decode's first corpus.
+  # `fuzz_seeds MEDIA DRAWINGS` makes the first corpora.
   add_executable(fuzz_seeds fuzz/fuzz_seeds.c)
   target_link_libraries(fuzz_seeds PRIVATE dp_flags dp_media_make)
   target_include_directories(fuzz_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support)

@@ -340,6 +340,39 @@ static int drop(void **state)
     return 0;
 }
 
+static void a_plan_without_commands_is_transparent(void **state)
+{
+    (void)state;
+    plan empty = {0};
+    plan_begin(&empty, 40, 20);
+    uint8_t *rgba = rig_draw(&empty);
+    for (size_t i = 0; i < (size_t)40 * 20 * 4; i++) {
+        assert_int_equal(rgba[i], 0);
+    }
+    free(rgba);
+    plan_drop(&empty);
+}
+
+/* One path may have a million lines. */
+static void a_late_plan_is_given_up_within_a_shape(void **state)
+{
+    (void)state;
+    plan late = {0};
+    plan_begin(&late, 64, 64);
+    rig_rect(&late, 0, 0, ONE, ONE);
+    rig_paint(&late, 0, RASTER_NON_ZERO, WHITE);
+    assert_int_equal(late.status, DP_OK);
+    const uint32_t first = late.lines.count;
+    for (int32_t i = 0; i < 10000; i++) {
+        rig_line(&late, i % 64 * ONE, 0, (i + 7) % 64 * ONE, 64 * ONE);
+        rig_line(&late, (i + 7) % 64 * ONE, 64 * ONE, (i + 1) % 64 * ONE, 0);
+    }
+    late.deadline_ns = 1;
+    rig_paint(&late, first, RASTER_NON_ZERO, WHITE);
+    assert_int_equal(late.status, DP_ERR_TIMEOUT);
+    plan_drop(&late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +388,8 @@ int main(void)
         cmocka_unit_test(the_largest_canvas_is_covered_from_edge_to_edge),
         cmocka_unit_test(a_thousand_windings_are_as_good_as_one),
         cmocka_unit_test(every_area_has_its_nearest_byte),
+        cmocka_unit_test(a_plan_without_commands_is_transparent),
+        cmocka_unit_test(a_late_plan_is_given_up_within_a_shape),
     };
     return cmocka_run_group_tests(tests, NULL, drop);
 }

@@ -209,7 +209,7 @@ static void degenerate_gradients_paint_what_svg_says(void **state)
     assert_int_equal(pixel(30, 2), 0);
 }
 
-static void a_focal_point_outside_moves_onto_the_circle(void **state)
+static void a_focal_point_outside_makes_a_cone(void **state)
 {
     (void)state;
     by_hand.stops[0] = (scene_stop){0.0f, RED};
@@ -217,13 +217,21 @@ static void a_focal_point_outside_moves_onto_the_circle(void **state)
     by_hand.paints[0] = (scene_paint){.kind = SCENE_RADIAL,
                                       .stop_count = 2,
                                       .matrix = {1, 0, 0, 1, 0, 0},
-                                      .geometry = {16, 16, 8, 100, 16, 0}};
+                                      .geometry = {16, 16, 8, 36, 16, 0}};
     by_hand.paint_count = 1;
     fill(0, 0);
     draw();
-    assert_int_equal(pixel(2, 16), BLUE);
-    assert_in_range(pixel(22, 16) & 255u, 150, 255);
-    assert_int_equal(pixel(16, 30), BLUE);
+    /* The circle that ends at x = 28.25 is the one of 12 t = 7.75. */
+    assert_in_range(pixel(28, 16) & 255u, 88, 92);
+    assert_int_equal(pixel(28, 18) >> 24, 255);
+    assert_int_equal(pixel(28, 22), 0);
+    assert_int_equal(pixel(2, 2), BLUE);
+    assert_int_equal(pixel(8, 1), 0);
+    /* On the circle: half a plane. */
+    by_hand.paints[0].geometry[3] = 24;
+    draw();
+    assert_int_equal(pixel(2, 2), BLUE);
+    assert_int_equal(pixel(26, 16), 0);
 }
 
 static void a_clip_cuts_its_content_and_nothing_else(void **state)
@@ -513,7 +521,7 @@ int main(void)
         WITH_SCENE(a_stroke_covers_half_its_width_on_both_sides),
         WITH_SCENE(a_gradient_goes_from_its_first_stop_to_its_last),
         WITH_SCENE(degenerate_gradients_paint_what_svg_says),
-        WITH_SCENE(a_focal_point_outside_moves_onto_the_circle),
+        WITH_SCENE(a_focal_point_outside_makes_a_cone),
         WITH_SCENE(a_clip_cuts_its_content_and_nothing_else),
         WITH_SCENE(a_clip_of_nothing_hides_everything),
         WITH_SCENE(a_group_fades_as_one),

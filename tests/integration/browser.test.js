@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Daemon, daemonFor } from './support/daemon.js';
-import { png, svg } from './support/files.js';
+import { gifForEver, png, svg } from './support/files.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
@@ -174,6 +174,87 @@ describe('page', () => {
         [...document.querySelectorAll('#feed li.own img')].every((i) => i.naturalWidth === 160),
     );
     assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  });
+
+  test('stickers_are_drawn_by_our_engine_and_words_by_another', async () => {
+    const page = await openPage(browser, daemon, 'engines');
+    const watch = await Viewer.join(daemon, 'engines');
+    const shape = '<circle cx="50" cy="50" r="46" fill="#6fd8cf"/>';
+    const words = '<text x="9" y="60" font-size="40">hi</text>';
+    const engines = [];
+    for (const [i, inside] of [shape, shape + words].entries()) {
+      await page.setInputFiles('#sticker-file', {
+        name: 'sticker.svg',
+        mimeType: 'image/svg+xml',
+        buffer: Buffer.from(svg(inside)),
+      });
+      await page.waitForFunction(
+        (count) =>
+          document.querySelectorAll('#feed li.own img').length === count ||
+          document.querySelector('.status').dataset.kind === 'bad',
+        i + 1,
+      );
+      if (await page.locator('.status[data-kind=bad]').count()) {
+        console.log(`  this build cannot draw it: ${await page.locator('.status').textContent()}`);
+        assert.equal(inside, shape + words, 'only librsvg may be absent');
+        break;
+      }
+      const { media } = await until(() => watch.messages[i], 'the sticker', WAIT_MS);
+      assert.deepEqual([media.source, media.width, media.height], ['svg', 160, 160]);
+      engines.push(media.engine);
+      const told = page.locator('#feed li.own').last();
+      await until(
+        async () => (await told.textContent()).includes(`svg · ${media.engine}`),
+        'the list to say so',
+        WAIT_MS,
+      );
+    }
+    assert.deepEqual(engines, ['cpu', 'librsvg+cpu'].slice(0, engines.length));
+    await page.click('#stickers');
+    await page.click('[data-sticker=lantern]');
+    const built = await until(
+      () => watch.messages.find((m) => m.seq > watch.messages[engines.length - 1].seq),
+      'the sticker',
+      WAIT_MS,
+    );
+    assert.equal(built.media.engine, 'cpu');
+    assert.deepEqual(page.complaints, []);
+    await watch.leave();
+    await page.context().close();
+  });
+
+  test('a_picture_that_moves_goes_on_moving', async () => {
+    const page = await openPage(browser, daemon, 'moving');
+    const watch = await Viewer.join(daemon, 'moving');
+    await page.setInputFiles('#photo-file', {
+      name: 'moving.gif',
+      mimeType: 'image/gif',
+      buffer: gifForEver(120, 80, 4),
+    });
+    const { media } = await until(() => watch.messages[0], 'the picture', WAIT_MS);
+    assert.deepEqual([media.source, media.type, media.frames], ['gif', 'image/webp', 4]);
+    const flying = page.locator('.overlay .comment.media img');
+    await flying.waitFor();
+    await page.waitForFunction(
+      () => document.querySelector('.overlay .comment.media img').naturalWidth === 120,
+    );
+    assert.ok((await flying.getAttribute('src')).endsWith(media.url));
+    const bytes = Buffer.from(await (await daemon.fetch(media.url)).arrayBuffer());
+    assert.equal(bytes.toString('latin1').split('ANMF').length - 1, 4);
+    /* In the list it stands still, so that only its frames can differ. */
+    const listed = page.locator('#feed li.own img');
+    const seen = new Set();
+    await until(
+      async () => {
+        seen.add((await listed.screenshot({ animations: 'allow' })).toString('base64'));
+        return seen.size >= 3;
+      },
+      'three of its frames to be seen',
+      WAIT_MS,
+    );
+    assert.deepEqual(page.complaints, []);
+    await watch.leave();
     await page.context().close();
   });
 

@@ -5,34 +5,15 @@
  * stopped by a signal.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Daemon, daemonFor } from './support/daemon.js';
 import { gif, JPEG, png, pngThatClaims, SVG_DISC, svg, WEBP } from './support/files.js';
+import { decodersOf, statusOf } from './support/processes.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
 const WAIT_MS = 60000;
 const PROCESSES = { 'render.isolation': 'auto', 'render.workers': 2 };
-
-/** One field of /proc/PID/status, '' once the process is gone. */
-function statusOf(pid, field) {
-  try {
-    const text = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return new RegExp(`^${field}:\\s+(.*)$`, 'm').exec(text)?.[1] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-/** The decoders of a daemon, in the order of their start. */
-function decodersOf(daemonPid) {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0 && Number(statusOf(pid, 'PPid')) === daemonPid)
-    .filter((pid) => statusOf(pid, 'Name') === 'danpool-decoder' && !/^Z/.test(statusOf(pid, 'State')))
-    .sort((a, b) => a - b);
-}
 
 async function ready(daemon, count) {
   await until(
@@ -170,7 +151,10 @@ test('no_decoder_outlives_its_daemon', async () => {
 
 test('without_a_decoder_process_is_refused_and_auto_is_not', async (t) => {
   const nowhere = { 'render.decoder': '/nowhere/danpool-decoder' };
-  await assert.rejects(Daemon.start({ ...nowhere, 'render.isolation': 'process' }), /ended at once/);
+  await assert.rejects(
+    Daemon.start({ ...nowhere, 'render.isolation': 'process' }),
+    /ended at once/,
+  );
   const daemon = await daemonFor(t, { ...nowhere, 'render.isolation': 'auto' });
   const metrics = await daemon.metrics();
   assert.equal(metrics.sum('danpool_decoder_isolation', { mode: 'thread' }), 1);

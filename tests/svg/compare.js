@@ -11,7 +11,7 @@ export const STRICT = { limit: 8, share: 0.998 };
  *
  * It counts 4 x 4 samples in a pixel, so its edges come in 16 steps, of 16/255 each; of its own
  * pictures only four in ten are within the strict limit of the same picture drawn finer.  Hence
- * `fine`: drawn four times as large and averaged; null where the larger picture is not exactly as large
+ * `fine`: drawn `finer` times as large and averaged; null where the larger picture is not exactly as large
  * as that.
  */
 export class Reference {
@@ -28,14 +28,14 @@ export class Reference {
   }
 
   /** Premultiplied RGBA {width, height, pixels, fine}, or null where it does not take the document. */
-  async render(svg, width) {
+  async render(svg, width, finer = 4) {
     if (!this.child) {
       this.#start();
     }
     const answered = new Promise((resolve) => {
       this.settle = resolve;
     });
-    this.child.send({ svg, width });
+    this.child.send({ svg, width, finer });
     return answered;
   }
 

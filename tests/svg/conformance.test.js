@@ -20,6 +20,8 @@ const GOAL = { near: 0.97, strict: 0.9, emoji: 0.99 };
 const SIDE = Number(process.env.SVG_SIDE ?? 200);
 /** The goal is for the last; at small sizes the reference's 16 steps an edge are most of what differs. */
 const EMOJI_SIDES = (process.env.SVG_EMOJI_SIDES ?? '72,160,512').split(',').map(Number);
+/** Where so few pixels are drawn, the finer reference can be finer still. */
+const FINER_BELOW = 300;
 const EMOJI_SAMPLE = Number(process.env.SVG_EMOJI ?? 100);
 
 const artefacts = process.env.DP_ARTIFACTS ?? 'artifacts';
@@ -64,7 +66,7 @@ function newRow(feature) {
 
 /** Draws one document both ways; null where the reference does not take it. */
 async function both(svg, side) {
-  const theirs = await reference.render(svg, side);
+  const theirs = await reference.render(svg, side, side < FINER_BELOW ? 8 : 4);
   if (theirs === null) {
     return null;
   }

@@ -77,20 +77,32 @@ static inline curve curve_of_quad(const scene_point p[3], float unit)
     return c;
 }
 
-static inline curve curve_of_cubic(const scene_point p[4], float unit)
+/* `bow`: how many times CURVE_SAGITTA units a line beside the curve leaves it more than the curve
+ * does, by its turn: width turn^2 / 8 of one step. */
+static inline curve curve_beside_cubic(const scene_point p[4], float unit, float bow)
 {
     curve c;
     float d0x = p[0].x - 2.0f * p[1].x + p[2].x, d0y = p[0].y - 2.0f * p[1].y + p[2].y;
     float d1x = p[1].x - 2.0f * p[2].x + p[3].x, d1y = p[1].y - 2.0f * p[2].y + p[3].y;
     float d0 = d0x * d0x + d0y * d0y, d1 = d1x * d1x + d1y * d1y;
     float s = CURVE_SAGITTA / 0.75f * unit;
-    curve_steps(&c, (d0 > d1 ? d0 : d1) / (s * s));
+    float least = (d0 > d1 ? d0 : d1) / (s * s);
+    if (bow > 0.0f) {
+        least = sqrtf(least) + bow;
+        least *= least;
+    }
+    curve_steps(&c, least);
     c.x[0] = p[0].x, c.x[1] = 3.0f * (p[1].x - p[0].x), c.x[2] = 3.0f * d0x, c.x[3] = d1x - d0x;
     c.y[0] = p[0].y, c.y[1] = 3.0f * (p[1].y - p[0].y), c.y[2] = 3.0f * d0y, c.y[3] = d1y - d0y;
     c.end_x = p[3].x, c.end_y = p[3].y;
     curve_balance(c.x, c.balance);
     curve_balance(c.y, c.balance);
     return c;
+}
+
+static inline curve curve_of_cubic(const scene_point p[4], float unit)
+{
+    return curve_beside_cubic(p, unit, 0.0f);
 }
 
 static inline float curve_at(const float c[4], float t)

@@ -9,99 +9,107 @@
 
 #include <math.h>
 
+#include "render/svg/outline_corner.h"
 #include "render/svg/outline_curve.h"
 
-/* Tangents nearer to opposite than this have no corner where their edges cross. */
-#define OPPOSITE 1e-6f
 /* Corners that move a point by less than a quarter of a unit are none. */
 #define CORNER_UNITS 0.25f
 
-static nib_spot spot_of(const nib *n, float x, float y)
+static void line_twice(nib *n, const nib_spot *from, const nib_spot *to)
 {
-    const pen *p = &n->pen;
-    x = clip_tame(x);
-    y = clip_tame(y);
-    return (nib_spot){x, y, (int32_t)pen_clamp(x, p->right), (int32_t)pen_clamp(y, p->bottom)};
-}
-
-static nib_spot spot_at(const nib *n, scene_point at, scene_point offset)
-{
-    const scene_matrix *m = &n->pen.m;
-    at.x += offset.x;
-    at.y += offset.y;
-    return spot_of(n, pen_x(m, at), pen_y(m, at));
-}
-
-static void line(nib *n, const nib_spot *from, const nib_spot *to)
-{
-    pen *p = &n->pen;
-    if (!p->inside) {
-        p->x = from->x, p->y = from->y;
-        p->ix = from->ix, p->iy = from->iy;
-        clip_line(p, to->x, to->y);
-    } else if (pen_room(p, 1)) {
-        *p->next = (raster_line){from->ix, from->iy, to->ix, to->iy};
-        p->next += from->iy != to->iy;
-    }
-}
-
-/* An edge on the left side goes against the path. */
-static void edge(nib *n, const nib_spot *from, const nib_spot *to, bool left)
-{
-    if (left) {
-        line(n, to, from);
-    } else {
-        line(n, from, to);
-    }
+    line(n, from, to);
+    line(n, from, to);
 }
 
 static void draw_piece(nib *n, const nib_piece *piece)
 {
-    line(n, &piece->right0, &piece->right1);
-    line(n, &piece->left1, &piece->left0);
+    if (piece->fold == NIB_FLAT) {
+        if (!piece->hides_right) {
+            line(n, &piece->right0, &piece->right1);
+        }
+        if (!piece->hides_left) {
+            line(n, &piece->left1, &piece->left0);
+        }
+        return;
+    }
+    /* One side is drawn as ever, the other the wrong way round. */
+    bool left = piece->fold == NIB_FOLD_LEFT;
+    const nib_spot *from = left ? &piece->left1 : &piece->right0;
+    const nib_spot *to = left ? &piece->left0 : &piece->right1;
+    edge(n, left ? &piece->right0 : &piece->left0, left ? &piece->right1 : &piece->left1, !left);
+    line(n, to, from);
+    if (left ? !piece->fold_goes_on : !piece->folds_on) {
+        line_twice(n, from, &piece->hub);
+    }
+    if (left ? !piece->folds_on : !piece->fold_goes_on) {
+        line_twice(n, &piece->hub, to);
+    }
 }
 
-static scene_point normal(const nib *n, scene_point t)
+/* Between two pieces that fold alike. */
+static void draw_hubs(nib *n, const nib_piece *a, const nib_piece *b)
 {
-    return (scene_point){-t.y * n->half, t.x * n->half};
+    if (a->fold == NIB_FOLD_LEFT) {
+        line_twice(n, &b->hub, &a->hub);
+    } else {
+        line_twice(n, &a->hub, &b->hub);
+    }
 }
 
-static scene_point negated(scene_point v)
+/* The spots beside one end of a piece; four numbers at a time, which the compiler makes vectors of.
+ */
+static inline void flank(const nib *n, scene_point at, scene_point t, nib_spot *left,
+                         nib_spot *right)
 {
-    return (scene_point){-v.x, -v.y};
+    const nib_map *m = &n->map;
+    float on[4];
+    int32_t units[4];
+/* gcc would unroll it before it looks for vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 1
+#endif
+    for (int i = 0; i < 4; ++i) {
+        float value = m->x[i] * at.x + m->y[i] * at.y + m->more[i] +
+                      (m->beside_x[i] * t.x + m->beside_y[i] * t.y);
+        on[i] = value;
+        units[i] = (int32_t)pen_clamp(value, m->high[i]);
+    }
+    if (!n->pen.inside) {
+        *left = spot_of(n, on[0], on[1]);
+        *right = spot_of(n, on[2], on[3]);
+        return;
+    }
+    *left = (nib_spot){on[0], on[1], units[0], units[1]};
+    *right = (nib_spot){on[2], on[3], units[2], units[3]};
 }
 
-static float cross(scene_point a, scene_point b)
-{
-    return a.x * b.y - a.y * b.x;
-}
-
-static float dot(scene_point a, scene_point b)
-{
-    return a.x * b.x + a.y * b.y;
-}
-
-/* The spots beside one end of a piece. */
-static void flank(const nib *n, scene_point at, scene_point t, nib_spot *left, nib_spot *right)
-{
-    const scene_matrix *m = &n->pen.m;
-    scene_point v = normal(n, t);
-    float x = pen_x(m, at), y = pen_y(m, at);
-    float dx = m->a * v.x + m->c * v.y, dy = m->b * v.x + m->d * v.y;
-    *left = spot_of(n, x + dx, y + dy);
-    *right = spot_of(n, x - dx, y - dy);
-}
-
-/* Whether right0, right1, left1, left0 is convex and counts +1: each corner turns the same way. */
-static bool is_convex(const nib_piece *q)
+/* How right0, right1, left1, left0 lie: each corner turns the same way where the piece counts +1,
+ * at most one does not.  False where the piece is turned over altogether. */
+static bool find_fold(const nib *n, nib_piece *q)
 {
     float right_x = q->right1.x - q->right0.x, right_y = q->right1.y - q->right0.y;
     float end_x = q->left1.x - q->right1.x, end_y = q->left1.y - q->right1.y;
     float left_x = q->left0.x - q->left1.x, left_y = q->left0.y - q->left1.y;
     float start_x = q->right0.x - q->left0.x, start_y = q->right0.y - q->left0.y;
-    return right_x * end_y - right_y * end_x < 0.0f && end_x * left_y - end_y * left_x < 0.0f &&
-           left_x * start_y - left_y * start_x < 0.0f &&
-           start_x * right_y - start_y * right_x < 0.0f;
+    bool right1 = right_x * end_y - right_y * end_x < 0.0f;
+    bool left1 = end_x * left_y - end_y * left_x < 0.0f;
+    bool left0 = left_x * start_y - left_y * start_x < 0.0f;
+    bool right0 = start_x * right_y - start_y * right_x < 0.0f;
+    q->fold = NIB_FLAT;
+    if (right1 + left1 + left0 + right0 >= 3) {
+        return true;
+    }
+    if (right0 != right1 || left0 != left1 || right0 == left0) {
+        return false;
+    }
+    float across = start_x * end_y - start_y * end_x;
+    float part = (end_x * left_y - end_y * left_x) / across;
+    if (!(part >= 0.0f && part <= 1.0f)) {
+        return false;
+    }
+    q->fold = right0 ? NIB_FOLD_LEFT : NIB_FOLD_RIGHT;
+    q->hub = spot_of(n, q->left0.x + part * start_x, q->left0.y + part * start_y);
+    return true;
 }
 
 /* Whether all that the stroke has around a point of the path is beyond one edge of the canvas: then
@@ -163,27 +171,6 @@ static void join_outside(nib *n, const nib_piece *a, const nib_piece *b, scene_j
     edge(n, &last, left ? &b->left0 : &b->right0, left);
 }
 
-/* The inner side: edges end where they cross, or pass through the corner itself. */
-static void join_inside(nib *n, nib_piece *a, nib_piece *b, bool left)
-{
-    float onward = 1.0f + dot(a->t1, b->t0);
-    float taken = fabsf(n->half * cross(a->t1, b->t0)) / onward;
-    nib_spot *from = left ? &a->left1 : &a->right1, *to = left ? &b->left0 : &b->right0;
-    float *room_a = left ? &a->room_left : &a->room_right;
-    float *room_b = left ? &b->room_left : &b->room_right;
-    if (onward > OPPOSITE && taken <= *room_a + n->nothing && taken <= *room_b + n->nothing) {
-        scene_point v = normal(n, a->t1), w = normal(n, b->t0);
-        float factor = (left ? 1.0f : -1.0f) / onward;
-        *from = *to = spot_at(n, a->p1, (scene_point){(v.x + w.x) * factor, (v.y + w.y) * factor});
-        *room_a -= taken;
-        *room_b -= taken;
-        return;
-    }
-    nib_spot corner = spot_at(n, a->p1, (scene_point){0.0f, 0.0f});
-    edge(n, from, &corner, left);
-    edge(n, &corner, to, left);
-}
-
 static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
 {
     float turn = cross(a->t1, b->t0);
@@ -195,7 +182,8 @@ static void join(nib *n, nib_piece *a, nib_piece *b, scene_join style)
         return;
     }
     bool inner_left = turn * n->half > 0.0f;
-    join_inside(n, a, b, inner_left);
+    corner_leave(n);
+    corner_inside(n, a, b, inner_left);
     join_outside(n, a, b, style, !inner_left);
 }
 
@@ -220,12 +208,27 @@ static void cap(nib *n, scene_point at, scene_point out, const nib_spot *from, c
     line(n, &last, to);
 }
 
+static void set_map(nib *n)
+{
+    const scene_matrix *m = &n->pen.m;
+    for (int i = 0; i < 4; ++i) {
+        float side = i < 2 ? n->half : -n->half;
+        n->map.x[i] = i % 2 == 0 ? m->a : m->b;
+        n->map.y[i] = i % 2 == 0 ? m->c : m->d;
+        n->map.more[i] = i % 2 == 0 ? m->e : m->f;
+        n->map.beside_x[i] = n->map.y[i] * side;
+        n->map.beside_y[i] = n->map.x[i] * -side;
+        n->map.high[i] = i % 2 == 0 ? n->pen.right : n->pen.bottom;
+    }
+}
+
 void nib_begin(nib *n, const scene_stroke *stroke, float pixel, float reach)
 {
     n->reach = reach;
     const scene_matrix *m = &n->pen.m;
     /* n = half * (-t.y, t.x) is to the right of the path on an unmirrored canvas when half > 0. */
     n->half = m->a * m->d - m->b * m->c < 0.0f ? 0.5f * stroke->width : -0.5f * stroke->width;
+    set_map(n);
     n->cap = (scene_cap)stroke->cap;
     n->join = (scene_join)stroke->join;
     n->miter_limit = stroke->miter_limit;
@@ -247,19 +250,43 @@ void nib_run(nib *n, scene_point at)
 {
     n->at = at;
     n->count = 0;
+    n->drawn = 1;
+    n->chain = 0;
+    n->corner.open = false;
+}
+
+/* A step that bends.  One edge of it is shorter than the path, the other longer. */
+static void bend_piece(const nib *n, const nib_piece *before, nib_piece *out)
+{
+    scene_point chord = {out->p1.x - out->p0.x, out->p1.y - out->p0.y};
+    scene_point turn = {out->t1.x - out->t0.x, out->t1.y - out->t0.y};
+    float square = dot(chord, chord);
+    /* Both edges go along the chord, on either side of it: the piece is what it should be. */
+    if (fabsf(n->half * cross(turn, chord)) < 0.9f * square && dot(chord, out->t0) > 0.0f &&
+        dot(chord, out->t1) > 0.0f) {
+        return;
+    }
+    if (find_fold(n, out)) {
+        out->folds_on = before != NULL && out->fold != NIB_FLAT && before->fold == out->fold;
+        return;
+    }
+    float length = sqrtf(square);
+    out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
+    flank(n, out->p0, out->t0, &out->left0, &out->right0);
+    flank(n, out->p1, out->t1, &out->left1, &out->right1);
 }
 
 /* The piece that a step ends, from where the nib is; `before` is the one it goes on from, or NULL.
  */
 static void make_piece(const nib *n, const nib_step *step, const nib_piece *before, nib_piece *out)
 {
-    scene_point chord = {step->to.x - n->at.x, step->to.y - n->at.y};
-    float length = sqrtf(dot(chord, chord));
+    out->fold = NIB_FLAT;
+    out->folds_on = out->fold_goes_on = out->hides_left = out->hides_right = false;
     out->p0 = n->at;
     out->p1 = step->to;
     out->t0 = step->t0;
     out->t1 = step->t1;
-    out->room_left = out->room_right = length;
+    out->taken_left = out->taken_right = 0.0f;
     if (before != NULL) {
         out->left0 = before->left1;
         out->right0 = before->right1;
@@ -268,25 +295,36 @@ static void make_piece(const nib *n, const nib_step *step, const nib_piece *befo
     }
     scene_point t1 = {out->t1.x * step->swell, out->t1.y * step->swell};
     flank(n, out->p1, t1, &out->left1, &out->right1);
-    if (step->t0.x == step->t1.x && step->t0.y == step->t1.y) {
-        return;
-    }
-    /* The edges' lengths: one side of a bend is shorter than the path, the other longer. */
-    scene_point turn = {step->t1.x - step->t0.x, step->t1.y - step->t0.y};
-    float longer = n->half * cross(turn, chord) / length;
-    out->room_left = length + longer;
-    out->room_right = length - longer;
-    if (!is_convex(out)) {
-        out->t0 = out->t1 = (scene_point){chord.x / length, chord.y / length};
-        out->room_left = out->room_right = length;
-        flank(n, out->p0, out->t0, &out->left0, &out->right0);
-        flank(n, out->p1, out->t1, &out->left1, &out->right1);
+    if (step->t0.x != step->t1.x || step->t0.y != step->t1.y) {
+        bend_piece(n, before, out);
     }
 }
 
-static nib_piece *last_piece(nib *n)
+/* Draws what `later` has no room for any more. */
+static void draw_before(nib *n, uint32_t end)
 {
-    return n->count == 1 ? &n->first : &n->later[n->newest];
+    for (; n->drawn < end; ++n->drawn) {
+        draw_piece(n, piece_at(n, n->drawn));
+    }
+}
+
+/* The piece that a step adds, and what is between it and the last one. */
+static void go_on(nib *n, const nib_step *step)
+{
+    if (n->count >= NIB_PIECES) {
+        draw_before(n, n->count - NIB_PIECES + 1);
+    }
+    nib_piece *last = piece_at(n, n->count - 1), *next = piece_at(n, n->count);
+    bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
+    make_piece(n, step, goes_on ? last : NULL, next);
+    if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
+        join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
+    }
+    if (next->folds_on) {
+        last->fold_goes_on = true;
+        draw_hubs(n, last, next);
+    }
+    corner_go_on(n, next);
 }
 
 void nib_go(nib *n, const nib_step *step)
@@ -298,19 +336,10 @@ void nib_go(nib *n, const nib_step *step)
     if (n->count == 0) {
         make_piece(n, step, NULL, &n->first);
     } else {
-        nib_piece *last = last_piece(n), *next = &n->later[1 - n->newest];
-        bool goes_on = last->t1.x == step->t0.x && last->t1.y == step->t0.y;
-        make_piece(n, step, goes_on ? last : NULL, next);
-        if (!goes_on || next->t0.x != step->t0.x || next->t0.y != step->t0.y) {
-            join(n, last, next, step->smooth ? SCENE_JOIN_ROUND : n->join);
-        }
-        if (n->count > 1) {
-            draw_piece(n, last);
-        }
-        n->newest = 1 - n->newest;
+        go_on(n, step);
     }
     n->at = step->to;
-    n->count = n->count < 2 ? n->count + 1 : 2;
+    ++n->count;
 }
 
 void nib_end(nib *n, bool closed)
@@ -318,17 +347,18 @@ void nib_end(nib *n, bool closed)
     if (n->count == 0) {
         return;
     }
-    nib_piece *last = last_piece(n);
+    nib_piece *last = piece_at(n, n->count - 1);
+    corner_leave(n);
     if (closed && n->count > 1) {
         join(n, last, &n->first, n->join);
+        corner_go_on(n, &n->first);
+        corner_leave(n);
     } else {
         cap(n, n->first.p0, negated(n->first.t0), &n->first.left0, &n->first.right0);
         cap(n, last->p1, last->t1, &last->right1, &last->left1);
     }
     draw_piece(n, &n->first);
-    if (n->count > 1) {
-        draw_piece(n, last);
-    }
+    draw_before(n, n->count);
     n->count = 0;
 }
 

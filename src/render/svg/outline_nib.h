@@ -15,18 +15,35 @@
  * or not.  Where two pieces meet
  *   - within a curve, they share the points left and right of the path: nothing is drawn there;
  *   - at a corner, the outer side gets the join's points; on the inner side the two edges end where
- *     they cross, as long as both pieces are long enough; else they go by way of p itself, so that
- *     the area remains a sum of rectangles and wedges which all count +1.
- * A step of a curve that is tighter than half the width would be a bow tie: it becomes a rectangle
- * with round joins.  So the winding number is never negative, and never 0 inside the stroke.
+ *     they cross, as long as both pieces are long enough; else the corner is left open while a few
+ *     more pieces are made, one of whose edges may cross one from before the corner, and what lies
+ *     between is left out.  Where none does they go by way of p itself, so that the area remains a
+ *     sum of rectangles and wedges which all count +1.
+ * A step of a curve that is tighter than half the width is a bow tie: its ends cross in a hub,
+ * beyond which the inner edge runs backwards.
  *
- * The edges of a piece are drawn when both of its ends are known: the last piece waits for the
- * next, and the first for the run's end, which may join it.
+ *        out0 ---------- out1      The fan beyond the hub is turned over: its edge is drawn the
+ * other \        //          way, and twice from in1 by way of the hub to in0.  Of two fans in p0
+ * --- p1            a row, what lies along the normal between them cancels; from hub \  // to hub
+ * is left, so a run of fans costs little more than its edge hub               and leaves no line
+ * across the stroke.
+ *               /   \
+ *            in1 --- in0
+ *
+ * Where even the outer edge runs backwards, next to a cusp, a step becomes a rectangle with round
+ * joins.  So the winding number is never negative, and never 0 inside the stroke.
+ *
+ * The last NIB_PIECES pieces are not drawn yet, since corners may still cut them, and the first
+ * waits for the run's end, which may join it.
  */
 #ifndef DP_RENDER_SVG_OUTLINE_NIB_H
 #define DP_RENDER_SVG_OUTLINE_NIB_H
 
 #include "render/svg/outline_pen.h"
+
+/* Pieces that wait, a power of two; and how many of them may come while a corner is open. */
+#define NIB_PIECES 16u
+#define NIB_OPEN   8u
 
 /* A point around the stroke, on the canvas. */
 typedef struct nib_spot {
@@ -34,15 +51,38 @@ typedef struct nib_spot {
     int32_t ix, iy;
 } nib_spot;
 
+/* The side on which a piece's edge runs backwards. */
+typedef enum nib_fold { NIB_FLAT, NIB_FOLD_LEFT, NIB_FOLD_RIGHT } nib_fold;
+
 typedef struct nib_piece {
     scene_point p0, p1; /* local */
     scene_point t0, t1; /* unit tangents */
     nib_spot left0, right0, left1, right1;
-    float room_left, room_right; /* what of its edges corners may still take, local */
+    float taken_left, taken_right; /* what of its edges corners have taken, local */
+    nib_fold fold;
+    bool folds_on, fold_goes_on;  /* the piece before, or after, has the same fold */
+    bool hides_left, hides_right; /* cut away: that edge is not drawn */
+    nib_spot hub;                 /* where its ends cross, if it folds */
 } nib_piece;
+
+/* How a point and its tangent lead to the spots beside it: left x, left y, right x, right y. */
+typedef struct nib_map {
+    float x[4], y[4], more[4];
+    float beside_x[4], beside_y[4];
+    float high[4]; /* the canvas ends here */
+} nib_map;
+
+/* A corner whose inner side is open. */
+typedef struct nib_corner {
+    bool open, left;
+    bool closing;   /* the run's end, joined to its first piece */
+    uint32_t piece; /* the one that ends in it */
+    nib_spot at;
+} nib_corner;
 
 typedef struct nib {
     pen pen;
+    nib_map map;
     float half;
     float miter_limit;
     scene_cap cap;
@@ -53,9 +93,11 @@ typedef struct nib {
     float reach;   /* how far from the path the stroke can be, in units on the canvas */
     float nothing; /* local length below which a step is none */
     scene_point at;
-    uint32_t count;  /* pieces of this run, 2 for more */
-    uint32_t newest; /* which of `later` is the last piece */
-    nib_piece first, later[2];
+    uint32_t count; /* pieces of this run */
+    uint32_t drawn; /* those before it are drawn, but for the first */
+    uint32_t chain; /* from it on inner edges follow each other without a corner */
+    nib_corner corner;
+    nib_piece first, later[NIB_PIECES];
 } nib;
 
 /* One step of a run. */

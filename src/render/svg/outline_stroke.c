@@ -28,6 +28,7 @@ typedef struct stroker {
     float least; /* local: vectors shorter than it have no direction */
     scene_box bounds;
     scene_point at, start;
+    bool smooth; /* the next step goes on with the curve of the step before */
 } stroker;
 
 /* A contour's verbs and the points they take. */
@@ -158,32 +159,53 @@ static place place_at(const stroker *s, const bow *b, float t, scene_point from)
     return out;
 }
 
-/* From the place `last` to the place `next` of a curve, halved where it bends too much. */
-static void step_bend(stroker *s, const bow *b, place *last, const place *next, bool *smooth)
+/* From the place `last` to the place `next`, one step whose tangents' cosine is `turn`. */
+static void step_to(stroker *s, const bow *b, place *last, const place *next, float turn)
+{
+    nib_step step = {next->at, last->tangent, next->tangent, 0.0f, 1.0f, s->smooth};
+    if (next->t < 1.0f) {
+        /* 1 + turn^2 / 12, which is for arcs what the balance of curves is. */
+        step.swell += (1.0f - turn) * (1.0f / 6.0f);
+    }
+    if (!s->dash.whole) {
+        step.length = length_of(b, last->t, next->t);
+    }
+    dash_go(&s->dash, &step, true);
+    s->smooth = true;
+    *last = *next;
+}
+
+static float cosine(const place *a, const place *b)
+{
+    return a->tangent.x * b->tangent.x + a->tangent.y * b->tangent.y;
+}
+
+/* The same where it bends too much: halved until it does not. */
+static void step_halves(stroker *s, const bow *b, place *last, const place *next)
 {
     place stack[BENDS_MAX];
     uint32_t depth = 1;
     stack[0] = *next;
     while (depth > 0 && s->nib.pen.status == DP_OK) {
         const place *top = &stack[depth - 1];
-        float turn = last->tangent.x * top->tangent.x + last->tangent.y * top->tangent.y;
+        float turn = cosine(last, top);
         if (turn < s->bend && depth < BENDS_MAX) {
             stack[depth] = place_at(s, b, 0.5f * (last->t + top->t), last->at);
             ++depth;
             continue;
         }
-        nib_step step = {top->at, last->tangent, top->tangent, 0.0f, 1.0f, *smooth};
-        if (top->t < 1.0f) {
-            /* 1 + turn^2 / 12, which is for arcs what the balance of curves is. */
-            step.swell += (1.0f - turn) * (1.0f / 6.0f);
-        }
-        if (!s->dash.whole) {
-            step.length = length_of(b, last->t, top->t);
-        }
-        dash_go(&s->dash, &step, true);
-        *smooth = true;
-        *last = *top;
+        step_to(s, b, last, top, turn);
         --depth;
+    }
+}
+
+static void step_bend(stroker *s, const bow *b, place *last, const place *next)
+{
+    float turn = cosine(last, next);
+    if (turn < s->bend) {
+        step_halves(s, b, last, next);
+    } else {
+        step_to(s, b, last, next, turn);
     }
 }
 
@@ -197,7 +219,7 @@ static void derive(const float x[4], float balance, float out[3])
 
 /* A curve from p[0] to p[3], whose steps are few; its ends' tangents come from the first control
  * points that are elsewhere. */
-static void step_curve(stroker *s, const curve *c, const scene_point p[4], bool *smooth)
+static void step_curve(stroker *s, const curve *c, const scene_point p[4])
 {
     bow b = {.c = *c};
     derive(c->x, c->balance, b.dx);
@@ -216,10 +238,35 @@ static void step_curve(stroker *s, const curve *c, const scene_point p[4], bool 
     }
     for (uint32_t i = 1; i < c->steps && s->nib.pen.status == DP_OK; ++i) {
         place next = place_at(s, &b, (float)(int32_t)i * c->step, here.at);
-        step_bend(s, &b, &here, &next, smooth);
+        step_bend(s, &b, &here, &next);
     }
-    step_bend(s, &b, &here, &last, smooth);
+    step_bend(s, &b, &here, &last);
     s->at = p[3];
+}
+
+/* By how many times CURVE_SAGITTA the outer side of a bend, half the width away, would leave its
+ * chord if the curve were one step.  The turn is that of the control points. */
+static float bow_of(const stroker *s, const scene_point p[4])
+{
+    scene_point last = {0.0f, 0.0f}, next;
+    float turn = 0.0f;
+    bool found = false;
+    for (int i = 0; i < 3; ++i) {
+        if (direction(s, p[i], p[i + 1], &next) > 0.0f) {
+            float x = next.x - last.x, y = next.y - last.y;
+            turn += found ? sqrtf(x * x + y * y) : 0.0f;
+            last = next;
+            found = true;
+        }
+    }
+    return fabsf(s->nib.half) * turn * turn / (8.0f * CURVE_SAGITTA * s->pixel);
+}
+
+/* NaN becomes `low`; comparisons this way round are one instruction each. */
+static inline float within(float value, float low, float high)
+{
+    value = value > low ? value : low;
+    return value < high ? value : high;
 }
 
 /* On a canvas that it leaves, a long curve is halved, and halves out of sight are straight steps.
@@ -229,13 +276,13 @@ static void step_cubic(stroker *s, const scene_point whole[4])
     scene_point stack[CURVE_HALVINGS_MAX][4];
     /* Within the path's box, as they should be, few halvings are enough. */
     for (int i = 0; i < 4; ++i) {
-        stack[0][i].x = fminf(fmaxf(whole[i].x, s->bounds.x0), s->bounds.x1);
-        stack[0][i].y = fminf(fmaxf(whole[i].y, s->bounds.y0), s->bounds.y1);
+        stack[0][i] = (scene_point){within(whole[i].x, s->bounds.x0, s->bounds.x1),
+                                    within(whole[i].y, s->bounds.y0, s->bounds.y1)};
     }
-    bool smooth = false;
+    s->smooth = false;
     for (uint32_t depth = 1; depth > 0 && s->nib.pen.status == DP_OK;) {
         scene_point *q = stack[depth - 1];
-        curve c = curve_of_cubic(q, s->pixel);
+        curve c = curve_beside_cubic(q, s->pixel, bow_of(s, q));
         if (out_of_sight(s, q, 4)) {
             step_line(s, q[3]);
         } else if (!s->nib.pen.inside && c.steps > CURVE_STEPS_CLIPPED &&
@@ -247,7 +294,7 @@ static void step_cubic(stroker *s, const scene_point whole[4])
             ++depth;
             continue;
         } else {
-            step_curve(s, &c, q, &smooth);
+            step_curve(s, &c, q);
         }
         --depth;
     }

@@ -43,6 +43,13 @@ bool plan_grow(plan *p, void **items, uint32_t *capacity, uint64_t needed, size_
     return true;
 }
 
+void plan_look_at_clock(plan *p)
+{
+    if (p->status == DP_OK && p->deadline_ns != 0 && os_clock_ns() > p->deadline_ns) {
+        p->status = DP_ERR_TIMEOUT;
+    }
+}
+
 void plan_begin(plan *p, uint32_t width, uint32_t height)
 {
     DP_ASSERT(width >= 1 && width <= RASTER_SIDE_MAX);

@@ -164,6 +164,8 @@ scene_matrix plan_matrix_multiply(const scene_matrix *outer, const scene_matrix 
 
 /* Makes room for `needed` items; false: the plan's status says why. */
 bool plan_grow(plan *p, void **items, uint32_t *capacity, uint64_t needed, size_t item_bytes);
+/* Fails the plan once it is late. */
+void plan_look_at_clock(plan *p);
 /* Appends to a tile's list. */
 void plan_append(plan *p, uint32_t tile, const raster_command *command);
 /* Appends a paint's command, or a clip's shape, for a tile that is within the region. */

@@ -3,8 +3,9 @@
  * Paints of a plan: colours premultiplied, gradients with a matrix from pixels and a ramp.
  *
  * Degenerate gradients are what SVG 2 says: without a length or a radius, the last stop's colour; a
- * focal point outside of the end circle moves onto its edge (a thousandth inside, so that the
- * quadratic stays one); a matrix without an inverse paints nothing.
+ * start circle that is not within the end circle makes a cone, outside of which nothing is painted;
+ * a matrix without an inverse paints nothing.  Where the two circles touch, the quadratic would be
+ * none: the focal point moves a thousandth away.
  */
 #include "render/svg/plan.h"
 
@@ -14,8 +15,11 @@
 #include "kernels/composite_math.h"
 #include "pool/os.h"
 
-/* How near the edge of the end circle a focal point may come, in radii. */
-#define FOCAL_MAX 0.999
+/* How near the edge of the end circle a focal point may come, in radii: from within, and from
+ * outside; and where outside begins, rounding allowed for. */
+#define FOCAL_MAX  0.999
+#define CONE_MIN   1.001
+#define CONE_BEGIN 0.9999
 
 typedef struct matrix {
     double a, b, c, d, e, f;
@@ -152,13 +156,14 @@ static uint32_t ramp_of(plan *p, const scene *s, const scene_paint *paint, uint3
     }
     if (!plan_grow(p, (void **)&p->known_ramps, &p->known_ramp_capacity,
                    (uint64_t)p->known_ramp_count + 1, sizeof(*p->known_ramps)) ||
-        !plan_grow(p, (void **)&p->ramps, &p->ramp_capacity, (uint64_t)p->ramp_count + size,
+        !plan_grow(p, (void **)&p->ramps, &p->ramp_capacity, (uint64_t)p->ramp_count + size + 1,
                    sizeof(*p->ramps))) {
         return RASTER_NONE;
     }
     const uint32_t ramp = p->ramp_count;
     fill_ramp(p->ramps + ramp, size, s->stops + paint->first_stop, paint->stop_count, opacity);
-    p->ramp_count += size;
+    p->ramps[ramp + size] = 0; /* of a cone */
+    p->ramp_count += size + 1;
     p->known_ramps[p->known_ramp_count] = wanted;
     p->known_ramps[p->known_ramp_count++].ramp = ramp;
     return ramp;
@@ -210,10 +215,12 @@ static bool radial(raster_gradient *g, const matrix *inverse, const float geomet
     double fx = (geometry[3] - (double)geometry[0]) / r;
     double fy = (geometry[4] - (double)geometry[1]) / r;
     const double distance = sqrt(fx * fx + fy * fy);
-    const double most = FOCAL_MAX * (1.0 - start);
-    if (distance > most) {
-        fx *= most / distance;
-        fy *= most / distance;
+    const double touching = 1.0 - start;
+    const bool cone = distance >= CONE_BEGIN * touching;
+    const double nearest = (cone ? CONE_MIN : FOCAL_MAX) * touching;
+    if (cone ? distance < nearest : distance > nearest) {
+        fx *= nearest / distance;
+        fy *= nearest / distance;
     }
     const bool focal = distance > 1e-4 || start > 0.0;
     if (!focal) {
@@ -223,7 +230,7 @@ static bool radial(raster_gradient *g, const matrix *inverse, const float geomet
     const double y = geometry[1] + fy * r;
     const double delta = 1.0 - start;
     const double a = fx * fx + fy * fy - delta * delta;
-    g->kind = focal ? RASTER_FOCAL : RASTER_RADIAL;
+    g->kind = cone ? RASTER_CONE : (focal ? RASTER_FOCAL : RASTER_RADIAL);
     g->m[0] = (float)(inverse->a / r);
     g->m[1] = (float)(inverse->b / r);
     g->m[2] = (float)(inverse->c / r);
@@ -263,7 +270,7 @@ bool plan_paint(plan *p, const scene *s, const scene_paint *paint, const scene_m
                    (uint64_t)p->gradient_count + 1, sizeof(*p->gradients))) {
         return false;
     }
-    uint32_t opaque = opacity >= 1.0f;
+    uint32_t opaque = opacity >= 1.0f && g.kind != RASTER_CONE;
     for (uint32_t i = 0; i < paint->stop_count; i++) {
         opaque &= s->stops[paint->first_stop + i].colour >> 24 == 255;
     }

@@ -175,9 +175,11 @@ void plan_scene(plan *p, const plan_job *job)
     walk w = {.p = p, .job = job};
 
     for (uint32_t i = job->first; i < job->end && p->status == DP_OK; i++) {
-        if (i % COMMANDS_PER_LOOK == 0 && p->deadline_ns != 0 && os_clock_ns() > p->deadline_ns) {
-            p->status = DP_ERR_TIMEOUT;
-            return;
+        if (i % COMMANDS_PER_LOOK == 0) {
+            plan_look_at_clock(p);
+            if (p->status != DP_OK) {
+                return;
+            }
         }
         i = step(&w, i);
     }

@@ -23,6 +23,10 @@
 /* Of a node: the line is on the tile's right border. */
 #define NODE_BORDER UINT32_C(0x40000000)
 
+/* The deadline is looked at every so many lines, of all shapes together: one path may have a
+ * million. */
+#define LINES_PER_LOOK UINT32_C(8192)
+
 /* Bounds of the shape in tiles: columns and rows first .. last; column -1 is left of the canvas. */
 typedef struct shape {
     plan *p;
@@ -433,6 +437,9 @@ void plan_shape(plan *p, uint32_t first_line, const raster_command *command)
     p->node_count = 0;
     for (uint32_t i = first_line; i < p->lines.count && p->status == DP_OK; i++) {
         enter_line(&s, i);
+        if (i % LINES_PER_LOOK == 0) {
+            plan_look_at_clock(p);
+        }
     }
     for (int32_t y = s.y0; y <= s.y1 && p->status == DP_OK; y++) {
         emit_row(&s, y);

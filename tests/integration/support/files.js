@@ -5,10 +5,10 @@
 import { crc32 } from './crc32.js';
 import { deflateSync } from 'node:zlib';
 
-const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+export const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** @param {string} type @param {Buffer} data */
-function pngChunk(type, data) {
+export function pngChunk(type, data) {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const out = Buffer.alloc(body.length + 8);
   out.writeUInt32BE(data.length, 0);
@@ -95,6 +95,14 @@ export function gif(width, height, frames = 1) {
   return Buffer.concat([...parts, Buffer.from([0x3b])]);
 }
 
+/** The same, shown again and again. */
+export function gifForEver(width, height, frames) {
+  const once = gif(width, height, frames);
+  const head = 13 + 128 * 3;
+  const loop = Buffer.from('\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0', 'latin1');
+  return Buffer.concat([once.subarray(0, head), loop, once.subarray(head)]);
+}
+
 /** 48 x 32, a gradient. */
 export const JPEG = Buffer.from(
   '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEj' +
@@ -111,6 +119,21 @@ export const WEBP = Buffer.from(
   'UklGRnYAAABXRUJQVlA4IGoAAADwAwCdASowACAAPtFapU0oJSOiJW5hABoJagCx' +
     'HzRBt5eALL20i8SwAP7P++qX/hnAImToHfytQFZAP9ePuFnQoHFRiSVPkiOd8N+bf4jgPGbnoUPiOto/ausY1jCgg2q8' +
     'TAAQuHR+HAAA',
+  'base64',
+);
+
+/** 24 x 16, the upper half opaque; turned by a quarter. */
+export const AVIF = Buffer.from(
+  'AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAAGXbWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAA' +
+    'AAAAAAAAAAAAAGxpYmF2aWYAAAAADnBpdG0AAAAAAAEAAAAsaWxvYwAAAABEAAACAAEAAAABAAAB4wAAAJcAAgAA' +
+    'AAEAAAG/AAAAJAAAAEJpaW5mAAAAAAACAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAAAaaW5mZQIAAAAAAgAA' +
+    'YXYwMUFscGhhAAAAABppcmVmAAAAAAAAAA5hdXhsAAIAAQABAAAAzWlwcnAAAACmaXBjbwAAABRpc3BlAAAAAAAA' +
+    'ABgAAAAQAAAAEHBpeGkAAAAAAwgICAAAAAxhdjFDgSAAAAAAABNjb2xybmNseAACAAIABoAAAAAJaXJvdAEAAAAO' +
+    'cGl4aQAAAAABCAAAAAxhdjFDgQAcAAAAADhhdXhDAAAAAHVybjptcGVnOm1wZWdCOmNpY3A6c3lzdGVtczphdXhp' +
+    'bGlhcnk6YWxwaGEAAAAAH2lwbWEAAAAAAAAAAgABBQECgwSFAAIEAQaHCAAAAMNtZGF0EgAKBRgQ7+wqMhkQALUB' +
+    'GAtvxwp6t0QQgWnYIO5KY5VeUU8ZEgAKCDgQ7+wgQEDSMogBEoACCCCEAO6S4vcpKj+O+N8JOeLL6b/65ebu5cRn' +
+    'YBf/r2EfzIoxM5/F5IZkclDahHX4W75+of7JVZUP95Y6FZhzyqlXRenR1dgW/qyFK5PXAQ0Pv7PvvrcbK7JVrux7' +
+    'aIvlIsx6qCgKdcsjprJZuSzQoyFtIr/tLMDM0VlExmSxbxDyidFTsA==',
   'base64',
 );
 
