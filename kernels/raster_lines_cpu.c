@@ -121,7 +121,7 @@ __attribute__((noinline)) static void add_leaving(piece_list *p, int32_t *cells,
             p->to[i] = xb;
             p->height[i] = e->sign * (yb - ya);
             p->row[i] = row;
-        } else {
+        } else if ((xa & xb) >= 0 && (xa < TILE_ONE || xb < TILE_ONE)) {
             const raster_piece piece = raster_piece_between(xa, ya, xb, yb);
             add_any(cells + row, &piece, e->sign);
         }

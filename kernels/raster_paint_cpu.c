@@ -11,6 +11,10 @@
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* composite_div255() in 16 bits: value <= 65280. */
 static inline uint16_t div255(uint16_t value)
 {
@@ -219,29 +223,45 @@ void raster_fetch(raster_pixels *out, const raster_layer *layer, int32_t x, int3
     }
 }
 
-/* r, g, b, a byte by byte are one number on a little-endian machine, which raster_plan's are too.
- */
-RASTER_VECTOR
-static void interleave(const raster_pixels *DP_RESTRICT pixels, uint32_t *DP_RESTRICT packed,
-                       uint32_t count)
+/* One row of a tile, r, g, b, a byte by byte. */
+static inline void store_row(const raster_pixels *pixels, uint32_t row, uint8_t *to)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        packed[i] = (uint32_t)pixels->channels[0][i] | (uint32_t)pixels->channels[1][i] << 8 |
-                    (uint32_t)pixels->channels[2][i] << 16 | (uint32_t)pixels->channels[3][i] << 24;
+#if defined(__SSE2__)
+    __m128i channels[4];
+
+    for (uint32_t c = 0; c < 4; c++) {
+        channels[c] = _mm_loadu_si128(
+            (const __m128i *)(const void *)(pixels->channels[c] + row * RASTER_TILE));
     }
+    const __m128i rg[2] = {_mm_unpacklo_epi8(channels[0], channels[1]),
+                           _mm_unpackhi_epi8(channels[0], channels[1])};
+    const __m128i ba[2] = {_mm_unpacklo_epi8(channels[2], channels[3]),
+                           _mm_unpackhi_epi8(channels[2], channels[3])};
+    for (uint32_t half = 0; half < 2; half++) {
+        __m128i *at = (__m128i *)(void *)(to + half * (2 * RASTER_TILE));
+        _mm_storeu_si128(at, _mm_unpacklo_epi16(rg[half], ba[half]));
+        _mm_storeu_si128(at + 1, _mm_unpackhi_epi16(rg[half], ba[half]));
+    }
+#else
+    for (uint32_t i = 0; i < RASTER_TILE; i++) {
+        for (uint32_t c = 0; c < 4; c++) {
+            to[4 * i + c] = pixels->channels[c][row * RASTER_TILE + i];
+        }
+    }
+#endif
 }
 
 void raster_store(const raster_pixels *pixels, uint8_t *rgba, size_t stride_bytes,
                   const uint32_t size[2])
 {
-    uint32_t packed[RASTER_TILE_PIXELS];
-
-    interleave(pixels, packed, size[1] * RASTER_TILE);
     for (uint32_t row = 0; row < size[1]; row++) {
+        uint8_t *to = rgba + row * stride_bytes;
         if (size[0] == RASTER_TILE) {
-            memcpy(rgba + row * stride_bytes, packed + row * RASTER_TILE, 4 * RASTER_TILE);
+            store_row(pixels, row, to);
         } else {
-            memcpy(rgba + row * stride_bytes, packed + row * RASTER_TILE, 4 * (size_t)size[0]);
+            uint8_t whole[4 * RASTER_TILE];
+            store_row(pixels, row, whole);
+            memcpy(to, whole, 4 * (size_t)size[0]);
         }
     }
 }

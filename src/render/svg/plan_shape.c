@@ -380,9 +380,14 @@ static void emit_row(shape *s, int32_t y)
     const uint32_t rest = p->height - (uint32_t)y * RASTER_TILE;
     uint32_t *slots = &p->grid[(y - s->y0) * s->columns];
     raster_command command = *s->command;
-    row_walk w = {.row_ref = p->ref_count,
-                  .rows = rest < RASTER_TILE ? rest : RASTER_TILE,
-                  .bare = RASTER_NONE};
+    row_walk w;
+
+    memcpy(w.running, no_edges.backdrop, sizeof(w.running));
+    w.row_ref = p->ref_count;
+    w.rows = rest < RASTER_TILE ? rest : RASTER_TILE;
+    w.bare = RASTER_NONE;
+    w.state = COVER_NOTHING;
+    w.wide = false;
 
     for (int32_t x = s->x0; x < (int32_t)p->region.x1 && p->status == DP_OK; x++) {
         const bool inside = x <= s->x1;
