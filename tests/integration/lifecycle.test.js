@@ -47,10 +47,11 @@ test('the_first_messages_find_buffers_that_were_made_ready_at_the_start', async 
     return [before, (await made()) - before];
   };
   const [ready, more] = await fresh({});
-  const [cold, many] = await fresh({ 'pool.prewarm_messages': 0 });
+  const [cold] = await fresh({ 'pool.prewarm_messages': 0 });
   assert.ok(ready >= 7 * 128 && cold < 10, `${ready} and ${cold} at the start`);
-  // The room keeps all twenty.
-  assert.ok(more < 10 && many >= 20, `${more} and ${many} for twenty messages`);
+  // The room keeps all twenty.  Nothing is said of the cold ones: memory that something else gave back
+  // is not fresh either.
+  assert.ok(more < 10, `${more} for twenty messages`);
 });
 
 test('while_draining_new_viewers_are_refused_and_readyz_says_so', async (t) => {

@@ -318,9 +318,11 @@ test('a_full_cache_drops_the_oldest_and_stays_within_its_budget', async (t) => {
   assert.equal((await daemon.fetch(urls[0])).status, 404);
 });
 
-/* A photo that takes a worker a while, and no two of them alike. */
-const photos = (count) =>
-  Array.from({ length: count }, (_, i) => png(1400, 1000, (x, y) => [x & 255, y & 255, i, 255]));
+/* A photo that takes a worker a while, and no two of them alike: what follows the end is ignored. */
+const photos = (count) => {
+  const one = png(3000, 2000, (x, y) => [x & 255, y & 255, (x * y) & 255, 255]);
+  return Array.from({ length: count }, (_, i) => Buffer.concat([one, Buffer.from([i])]));
+};
 
 test('a_room_that_floods_the_renderers_does_not_starve_another', async (t) => {
   const daemon = await daemonFor(t, {
@@ -330,10 +332,11 @@ test('a_room_that_floods_the_renderers_does_not_starve_another', async (t) => {
     'render.time_ms_max': 60000,
   });
   const flood = photos(12).map((file) => daemon.upload('loud', file).then((r) => r.status));
-  await until(
-    async () => (await daemon.metrics()).sum('danpool_render_queue_length') > 0,
-    'pictures to wait',
-  );
+  await until(async () => {
+    const metrics = await daemon.metrics();
+    const refused = metrics.sum('danpool_render_rejected_total', { reason: 'room' });
+    return refused > 0 || metrics.sum('danpool_render_queue_length') > 0;
+  }, 'pictures to wait');
   const quiet = await daemon.upload('quiet', SVG_DISC);
   assert.equal(quiet.status, 201);
   const statuses = await Promise.all(flood);
