@@ -369,7 +369,7 @@ DP_FN float raster_gradient_t(const raster_gradient *g, float u, float v, int32_
         return (b - root) * g->focal[4];
     }
     const float t = (b + root) * g->focal[4];
-    *covered = square >= 0.0f && g->focal[2] + t * g->focal[3] >= 0.0f;
+    *covered = (square >= 0.0f) & (g->focal[2] + t * g->focal[3] >= 0.0f);
     return t;
 }
 

@@ -15,6 +15,9 @@
 #include <emmintrin.h>
 #endif
 
+/* Into both clones of its caller, or it would be compiled for the narrow one alone. */
+#define RASTER_INLINE __attribute__((always_inline)) static inline
+
 /* composite_div255() in 16 bits: value <= 65280. */
 static inline uint16_t div255(uint16_t value)
 {
@@ -160,13 +163,60 @@ void raster_blend_from(raster_pixels *pixels, const raster_pixels *source, const
     }
 }
 
-RASTER_VECTOR
-static void shade_row(int32_t *indices, const raster_gradient *gradient, int32_t x, int32_t y)
+/* A row's indices.  Kind and spread are constants at each call: the loop would not be one of
+ * vectors with branches in it. */
+RASTER_INLINE void shade_loop(int32_t *DP_RESTRICT indices, raster_gradient g,
+                              const raster_gradient_kind kind, const raster_spread spread,
+                              const int32_t at[2])
 {
-    const raster_gradient g = *gradient;
+    const int32_t x = at[0];
+    const int32_t y = at[1];
 
+    g.kind = kind;
+    g.spread = spread;
     for (int32_t i = 0; i < RASTER_TILE; i++) {
         indices[i] = raster_gradient_index(&g, x + i, y);
+    }
+}
+
+RASTER_INLINE void shade_spread(int32_t *indices, const raster_gradient *g,
+                                const raster_gradient_kind kind, const int32_t at[2])
+{
+    if (g->spread == RASTER_PAD) {
+        shade_loop(indices, *g, kind, RASTER_PAD, at);
+    } else if (g->spread == RASTER_REFLECT) {
+        shade_loop(indices, *g, kind, RASTER_REFLECT, at);
+    } else {
+        shade_loop(indices, *g, kind, RASTER_REPEAT, at);
+    }
+}
+
+RASTER_VECTOR
+static void shade_row(int32_t *indices, const raster_gradient *g, int32_t x, int32_t y)
+{
+    const int32_t at[2] = {x, y};
+
+    if (g->kind == RASTER_LINEAR) {
+        shade_spread(indices, g, RASTER_LINEAR, at);
+    } else if (g->kind == RASTER_RADIAL) {
+        shade_spread(indices, g, RASTER_RADIAL, at);
+    } else if (g->kind == RASTER_FOCAL) {
+        shade_spread(indices, g, RASTER_FOCAL, at);
+    } else {
+        shade_spread(indices, g, RASTER_CONE, at);
+    }
+}
+
+/* Pixels to channels. */
+RASTER_VECTOR
+static void split(raster_pixels *DP_RESTRICT out, const uint32_t *DP_RESTRICT packed,
+                  raster_span rows)
+{
+    for (uint32_t c = 0; c < 4; c++) {
+        uint8_t *DP_RESTRICT channel = out->channels[c];
+        for (uint32_t i = rows.begin * RASTER_TILE; i < rows.end * RASTER_TILE; i++) {
+            channel[i] = (uint8_t)(packed[i] >> (8 * c));
+        }
     }
 }
 
@@ -174,19 +224,16 @@ void raster_shade(raster_pixels *out, const raster_plan *plan, const raster_grad
                   const int32_t at[2], raster_span rows)
 {
     const uint32_t *ramp = plan->ramps + gradient->ramp;
+    uint32_t packed[RASTER_TILE_PIXELS];
 
     for (uint32_t row = rows.begin; row < rows.end; row++) {
         int32_t indices[RASTER_TILE];
         shade_row(indices, gradient, at[0], at[1] + (int32_t)row);
         for (uint32_t i = 0; i < RASTER_TILE; i++) {
-            const uint32_t colour = ramp[indices[i]];
-            const uint32_t pixel = row * RASTER_TILE + i;
-            out->channels[0][pixel] = (uint8_t)colour;
-            out->channels[1][pixel] = (uint8_t)(colour >> 8);
-            out->channels[2][pixel] = (uint8_t)(colour >> 16);
-            out->channels[3][pixel] = (uint8_t)(colour >> 24);
+            packed[row * RASTER_TILE + i] = ramp[indices[i]];
         }
     }
+    split(out, packed, rows);
 }
 
 RASTER_VECTOR
