@@ -134,10 +134,13 @@ test('a_refused_upload_that_stops_or_drips_is_cut_off', async (t) => {
     clearInterval(drip);
     [silent, dripping].forEach((raw) => raw.destroy());
   });
-  await until(() => descriptors() === idle + 1, 'the silent one to be hung up on', WAIT_MS);
+  // Connections of others that were open at first may go meanwhile, hence no exact number.
+  await until(() => descriptors() <= idle + 1, 'the silent one to be hung up on', WAIT_MS);
   const one = Date.now() - began;
   assert.equal(dripping.closed, false);
-  await until(() => descriptors() === idle, 'the dripping one to be hung up on', WAIT_MS);
+  // What drips into a closed connection is answered by a reset.
+  await until(() => dripping.closed, 'the dripping one to be hung up on', WAIT_MS);
+  await until(() => descriptors() <= idle, 'its descriptor to be given back', WAIT_MS);
   console.log(`  hung up on silence after ${one} ms, on drops after ${Date.now() - began} ms`);
   await stillServes(daemon);
 });
