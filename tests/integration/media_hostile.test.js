@@ -74,8 +74,8 @@ async function bombard(daemon, room, files) {
 }
 
 const ms = (value) => `${value.toFixed(1)} ms`;
-const spoken = ({ count, p50, p99, max }) =>
-  `p50 ${ms(p50)}, p99 ${ms(p99)}, max ${ms(max)} of ${count}`;
+const spoken = ({ count, p50, p99, max, lag }) =>
+  `p50 ${ms(p50)}, p99 ${ms(p99)}, max ${ms(max)} of ${count}, the clock late by ${ms(lag)}`;
 
 function report(title, results) {
   const taken = results.filter((r) => r.status === 201).length;
