@@ -20,6 +20,8 @@ import { svgBombs } from './support/svg_bombs.js';
 import { pause, until } from './support/wait.js';
 
 const FACTOR = Number(process.env.DANPOOL_MEMORY_FACTOR ?? 1);
+/** Far beyond any busy machine's lateness, far below a decoder's time limit. */
+const STALL_MS = 2500;
 const SEED = Number(process.env.DANPOOL_TEST_SEED ?? 20250101);
 const WORKERS = 2;
 const AT_ONCE = 4;
@@ -145,7 +147,9 @@ describe('a_bombardment_with_hostile_pictures', () => {
     );
     assert.ok(memory.daemonMib < DAEMON_MIB * FACTOR, `daemon: ${memory.daemonMib} MiB`);
     assert.ok(memory.decoderMib < DECODER_MIB * FACTOR, `decoder: ${memory.decoderMib} MiB`);
-    assert.ok(felt.count > 0 && felt.p99 < Math.max(250, 20 * calm.p99), spoken(felt));
+    // What it was is printed; a busy machine must not fail it.  A loop that waited for a decoder would
+    // have waited for its whole time limit.
+    assert.ok(felt.count > 0 && felt.p99 < STALL_MS, spoken(felt));
     await stillWell();
   }
 
