@@ -9,6 +9,7 @@
 #include "late_device.h"
 #include "pool/os.h"
 #include "render/backend_cuda.h"
+#include "used_bytes.h"
 
 #include <danpool/stats.h>
 
@@ -50,22 +51,11 @@ static void items_drop(rig *r)
     r->count = 0;
 }
 
-static uint64_t used_bytes(const rig *r)
-{
-    dp_stats stats;
-    uint64_t used = 0;
-    dp_stats_read(r->pool, &stats);
-    for (int id = 0; id < DP_TIER_COUNT; id++) {
-        used += stats.tiers[id].used_bytes;
-    }
-    return used;
-}
-
 static void rig_close(rig *r)
 {
     items_drop(r);
     r->cuda->ops->close(r->cuda);
-    assert_int_equal(used_bytes(r), 0);
+    assert_int_equal(pool_used_bytes(r->pool), 0);
     late_device_close();
     dp_pool_destroy(r->pool);
     assert_true(cuda_fake_is_clean());
@@ -254,12 +244,12 @@ static void a_device_that_fails_at_any_call_fails_the_batch_and_leaks_nothing(vo
     add_source(&r, 300, 200, 1, false);
     const picture *source = &r.sources[r.count];
     add_item(&r, source, 200, 200, 1);
-    const uint64_t before = used_bytes(&r);
+    const uint64_t before = pool_used_bytes(r.pool);
     for (;; nth++) {
         late.call_number = 0;
         late.fail_at = nth;
         const dp_status status = run(&r, detail);
-        assert_int_equal(used_bytes(&r), before);
+        assert_int_equal(pool_used_bytes(r.pool), before);
         if (late.call_number < nth) {
             assert_int_equal(status, DP_OK);
             break;
@@ -310,13 +300,13 @@ static void no_refused_bookkeeping_leaks(void **state)
     (void)state;
     rig_open(&r, ALL_TIERS, PLENTY);
     add_mixture(&r, 3);
-    const uint64_t before = used_bytes(&r);
+    const uint64_t before = pool_used_bytes(r.pool);
     for (uint64_t nth = 1;; nth++) {
         os_malloc_fail_nth(nth);
         const dp_status status = run(&r, detail);
         const bool fired = os_malloc_fail_nth(0) == 0;
         assert_int_equal(status, DP_OK);
-        assert_int_equal(used_bytes(&r), before);
+        assert_int_equal(pool_used_bytes(r.pool), before);
         if (!fired) {
             break;
         }

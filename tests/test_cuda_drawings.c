@@ -11,6 +11,7 @@
 #include "pool/os.h"
 #include "render/backend_cuda.h"
 #include "render/svg/draw_pack.h"
+#include "used_bytes.h"
 
 #include <danpool/stats.h>
 
@@ -52,17 +53,6 @@ static void rig_open(rig *r, uint32_t tiers, size_t device_bytes)
     assert_true(r->cuda->ops->rasters);
 }
 
-static uint64_t used_bytes(const rig *r)
-{
-    dp_stats stats;
-    uint64_t used = 0;
-    dp_stats_read(r->pool, &stats);
-    for (int id = 0; id < DP_TIER_COUNT; id++) {
-        used += stats.tiers[id].used_bytes;
-    }
-    return used;
-}
-
 static void items_drop(rig *r)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -81,7 +71,7 @@ static void rig_close(rig *r)
         dp_put(r->scene_bytes[--r->scene_count]);
     }
     r->cuda->ops->close(r->cuda);
-    assert_int_equal(used_bytes(r), 0);
+    assert_int_equal(pool_used_bytes(r->pool), 0);
     late_device_close();
     dp_pool_destroy(r->pool);
     assert_true(cuda_fake_is_clean());
@@ -304,7 +294,7 @@ static void a_device_that_fails_at_any_call_fails_the_batch_and_leaks_nothing(vo
         rig_open(&r, ALL_TIERS, PLENTY);
         add_mixture(&r, 4, 24);
         add_again(&r, &r.items[0]);
-        const uint64_t before = used_bytes(&r);
+        const uint64_t before = pool_used_bytes(r.pool);
         late.call_number = 0;
         late.fail_at = nth;
         const dp_status status = run(&r, detail);
@@ -318,7 +308,7 @@ static void a_device_that_fails_at_any_call_fails_the_batch_and_leaks_nothing(vo
             }
         }
         assert_true(failed || status == DP_OK);
-        assert_true(used_bytes(&r) >= before);
+        assert_true(pool_used_bytes(r.pool) >= before);
         /* It comes back, and draws what is right. */
         assert_int_equal(run(&r, detail), DP_OK);
         expect_right(&r);
@@ -373,14 +363,14 @@ static void no_failed_plan_leaks(void **state)
     NEED_FRONT_END;
     rig_open(&r, ALL_TIERS, PLENTY);
     const scene *s = add_scene(&r, 9, true);
-    const uint64_t before = used_bytes(&r);
+    const uint64_t before = pool_used_bytes(r.pool);
     dp_status status = DP_ERR_NOMEM;
     for (uint64_t nth = 1; status == DP_ERR_NOMEM; nth++) {
         drawing_forget();
         os_malloc_fail_nth(nth);
         status = drawing_plan_make(&r.task, s, size, &plan);
         os_malloc_fail_nth(0);
-        assert_true(status == DP_OK || used_bytes(&r) == before);
+        assert_true(status == DP_OK || pool_used_bytes(r.pool) == before);
     }
     assert_int_equal(status, DP_OK);
     drawing_plan_put(plan);

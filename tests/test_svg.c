@@ -8,6 +8,7 @@
 
 #include "render/svg_guard.h"
 #include "render_rig.h"
+#include "repeated.h"
 
 #define SVG  "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' "
 #define OPEN SVG "viewBox='0 0 10 10'>"
@@ -102,21 +103,6 @@ static void references_inside_the_document_are_taken(void **state)
                    "<rect class='b' stroke=\"url('#a')\" style='filter: url( #f )'/>"
                    "<use xlink:href='#c'/><g e:file='C:\\a.svg' xmlns:e='urn:editor'/></svg>"),
         DP_OK);
-}
-
-/* A document of `count` times `part` between `head` and `tail`. */
-static char *repeated(const char *head, const char *part, size_t count, const char *tail)
-{
-    const size_t length = strlen(part);
-    char *text = malloc(strlen(head) + count * length + strlen(tail) + 1);
-    assert_non_null(text);
-    strcpy(text, head);
-    char *at = text + strlen(head);
-    for (size_t i = 0; i < count; i++, at += length) {
-        memcpy(at, part, length);
-    }
-    strcpy(at, tail);
-    return text;
 }
 
 static void numbers_beyond_the_limits_are_refused(void **state)

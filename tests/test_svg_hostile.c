@@ -5,24 +5,10 @@
  */
 #include "pool/os.h"
 #include "render/svg/svg_limits.h"
+#include "repeated.h"
 #include "svg_rig.h"
 
 #define RECT "<rect width='9' height='9'/>"
-
-/* A document of `count` times `part` between `head` and `tail`. */
-static char *repeated(const char *head, const char *part, size_t count, const char *tail)
-{
-    const size_t length = strlen(part);
-    char *text = malloc(strlen(head) + count * length + strlen(tail) + 1);
-    assert_non_null(text);
-    strcpy(text, head);
-    char *at = text + strlen(head);
-    for (size_t i = 0; i < count; i++, at += length) {
-        memcpy(at, part, length);
-    }
-    strcpy(at, tail);
-    return text;
-}
 
 static void refused_when_repeated(const char *const parts[3], size_t count, dp_status wanted,
                                   const char *words)

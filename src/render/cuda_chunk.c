@@ -294,6 +294,16 @@ const char *cuda_chunk_begin(cuda_chunk *chunk, backend_item *const items[], siz
     return words == NULL ? fetch(chunk) : words;
 }
 
+size_t cuda_item_land(backend_item *item, const dp_buf *stage, size_t at, size_t size_bytes)
+{
+    item->status = DP_OK;
+    if (stage == NULL) {
+        return 0;
+    }
+    memcpy(item->target->bytes, (const uint8_t *)dp_buf_data(stage) + at, size_bytes);
+    return size_bytes;
+}
+
 const char *cuda_chunk_finish(cuda_chunk *chunk)
 {
     if (chunk->items == NULL) {
@@ -304,13 +314,8 @@ const char *cuda_chunk_finish(cuda_chunk *chunk)
     for (size_t i = 0; words == NULL && i < chunk->count; i++) {
         backend_item *item = chunk->items[i];
         const cuda_part *part = &chunk->parts[i];
-        if (!part->target_direct) {
-            memcpy(item->target->bytes,
-                   (const uint8_t *)dp_buf_data(chunk->stage_out) + part->target_at,
-                   part->target_bytes);
-            copied += part->target_bytes;
-        }
-        item->status = DP_OK;
+        copied += cuda_item_land(item, part->target_direct ? NULL : chunk->stage_out,
+                                 part->target_at, part->target_bytes);
         item->tier = dp_buf_tier(chunk->device_in);
     }
     dp_stats_copied(chunk->pool, copied);

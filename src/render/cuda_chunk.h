@@ -56,4 +56,10 @@ const char *cuda_chunk_begin(cuda_chunk *chunk, backend_item *const items[], siz
 /* Waits, brings the pixels home and gives the memory back; nothing under way is fine. */
 const char *cuda_chunk_finish(cuda_chunk *chunk);
 
+/*
+ * An item's pixels are there: where they were wanted, or in `stage` (NULL: not) at `at`, from where
+ * they are copied.  Sets the status, and returns the bytes that were copied.
+ */
+size_t cuda_item_land(backend_item *item, const dp_buf *stage, size_t at, size_t size_bytes);
+
 #endif

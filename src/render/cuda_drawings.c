@@ -296,13 +296,8 @@ const char *cuda_drawings_finish(cuda_drawings *chunk)
     for (size_t i = 0; words == NULL && i < chunk->count; i++) {
         backend_item *item = chunk->items[i];
         const cuda_drawing_part *part = &chunk->parts[i];
-        if (!part->direct) {
-            memcpy(item->target->bytes,
-                   (const uint8_t *)dp_buf_data(chunk->stage_out) + part->staged_at,
-                   part->target_bytes);
-            copied += part->target_bytes;
-        }
-        item->status = DP_OK;
+        copied += cuda_item_land(item, part->direct ? NULL : chunk->stage_out, part->staged_at,
+                                 part->target_bytes);
         item->tier = dp_buf_tier(chunk->targets);
     }
     dp_stats_copied(chunk->pool, copied);

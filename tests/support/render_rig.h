@@ -13,6 +13,7 @@
 #include "media_make.h"
 #include "render/codec.h"
 #include "render/task.h"
+#include "used_bytes.h"
 
 typedef struct render_rig {
     dp_pool *pool;
@@ -33,13 +34,7 @@ static inline int rig_setup(void **state)
 /* Bytes in buffers that somebody still holds. */
 static inline uint64_t rig_used_bytes(const render_rig *rig)
 {
-    dp_stats stats;
-    uint64_t used = 0;
-    dp_stats_read(rig->pool, &stats);
-    for (int id = 0; id < DP_TIER_COUNT; id++) {
-        used += stats.tiers[id].used_bytes;
-    }
-    return used;
+    return pool_used_bytes(rig->pool);
 }
 
 /* Every test ends with nothing held: a leak in any stage fails it. */
