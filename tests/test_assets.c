@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/assets.h"
+#include "server/http/assets.h"
 
 static const char *content_type_of(const char *name)
 {

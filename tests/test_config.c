@@ -11,8 +11,8 @@
 
 #include <danpool/pool.h>
 
-#include "server/config.h"
-#include "server/config_scan.h"
+#include "server/config/config.h"
+#include "server/config/config_scan.h"
 
 static char path[] = "/tmp/test_config_XXXXXX";
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 static char path[] = "/tmp/test_config_routes_XXXXXX";
 

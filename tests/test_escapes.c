@@ -9,7 +9,7 @@
 
 #include <danpool/lifecycle.h>
 
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 #include "server/server.h"
 
 static int64_t counted(void)

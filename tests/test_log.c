@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/log.h"
+#include "server/ops/log.h"
 
 #define CAPTURE_BYTES 400000u
 

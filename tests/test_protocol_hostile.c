@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/text.h"
+#include "server/wire/text.h"
 
 static void lone_surrogates_never_give_broken_utf8(void **state)
 {

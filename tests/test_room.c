@@ -11,7 +11,7 @@
 #include <danpool/stats.h>
 #include <danpool/tenant.h>
 
-#include "server/room.h"
+#include "server/room/room.h"
 
 #define WINDOW_NS 20000000u
 #define START_NS  1000000000u

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/text.h"
+#include "server/wire/text.h"
 
 /* Cleans a literal and compares both results; the output buffer is exactly as large as the input.
  */

@@ -200,7 +200,7 @@ check_settings() {
   while read -r group key value; do
     grep -qxF ".It Ic $group.$key Pq ${value:-\\(dq\\(dq}" "$page" ||
       printf '%s:1: no setting %s.%s with default "%s"\n' "$page" "$group" "$key" "$value"
-  done < <(sed -nE 's/^ +[NS]\((\w+), (\w+), "?([^",]*)"?,.*/\1 \2 \3/p' src/server/config.h)
+  done < <(sed -nE 's/^ +[NS]\((\w+), (\w+), "?([^",]*)"?,.*/\1 \2 \3/p' src/server/config/config.h)
 }
 
 # Every command of ./x is explained by ./x help.

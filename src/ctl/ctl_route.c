@@ -16,9 +16,9 @@
 #include <danpool/pool.h>
 
 #include "ctl/ctl.h"
-#include "server/route_text.h"
+#include "server/config/route_text.h"
 #if DP_CTL_CONFIG
-#include "server/config.h"
+#include "server/config/config.h"
 #else
 #define CONFIG_RULES_MAX 64u
 #endif

@@ -26,8 +26,8 @@
 #include <arpa/inet.h>
 
 #include "pool/os.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/ops/log.h"
+#include "server/ops/metrics.h"
 
 #define LISTEN_BACKLOG       4096
 #define ACCEPTS_PER_WAKE     64

@@ -22,7 +22,7 @@
 #include <dp_features.h>
 
 #include "pool/os.h"
-#include "server/log.h"
+#include "server/ops/log.h"
 #include "server/server.h"
 
 #define RING_BYTES_MAX    (16u << 20)

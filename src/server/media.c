@@ -15,8 +15,8 @@
 #include <openssl/evp.h>
 
 #include "pool/os.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/ops/log.h"
+#include "server/ops/metrics.h"
 
 /* A scene is of the document alone; another layout of scenes is another purpose. */
 #define SCENE_PURPOSE "danpool scene 1"

@@ -18,8 +18,8 @@
 #include <danpool/cache.h>
 
 #include "render/render.h"
-#include "server/protocol.h"
-#include "server/room.h"
+#include "server/room/room.h"
+#include "server/wire/protocol.h"
 
 #define MEDIA_ID_BYTES (2u * DP_CACHE_KEY_BYTES)
 

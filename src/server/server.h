@@ -21,10 +21,10 @@
 #include <danpool/pool.h>
 
 #include "render/render.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/media.h"
-#include "server/protocol.h"
-#include "server/room.h"
+#include "server/room/room.h"
+#include "server/wire/protocol.h"
 
 typedef struct server_loop server_loop;
 

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/config.h"
-#include "server/config_scan.h"
+#include "server/config/config.h"
+#include "server/config/config_scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

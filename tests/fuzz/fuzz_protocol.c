@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/protocol.h"
-#include "server/text.h"
+#include "server/wire/protocol.h"
+#include "server/wire/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

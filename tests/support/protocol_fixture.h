@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/protocol_internal.h"
+#include "server/wire/protocol_internal.h"
 
 static const protocol_limits limits = {.text_chars_max = 200, .ext_bytes_max = 1024};
 static protocol_parser *parser;

@@ -7,7 +7,7 @@
 #define DP_SERVER_STATUS_DECODERS_H
 
 #include "render/render.h"
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 
 void status_write_decoders(metrics_text *text, const dp_render *render);
 

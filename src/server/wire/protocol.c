@@ -2,7 +2,7 @@
 /*
  * The protocol's vocabulary: error codes, modes, room names.  Tables and pure functions, no state.
  */
-#include "server/protocol.h"
+#include "server/wire/protocol.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include "server/server.h"
 
 #include "pool/os.h"
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 
 static protocol_error error_of(dp_status status)
 {

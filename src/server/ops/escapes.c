@@ -10,8 +10,8 @@
 
 #include <danpool/lifecycle.h>
 
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/ops/log.h"
+#include "server/ops/metrics.h"
 
 #define BLOCKS_MAX 16384u /* of one call: a third of a millisecond */
 #define LINES_MAX  32u    /* of the log, likewise; the counter counts all */

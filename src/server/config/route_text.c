@@ -2,7 +2,7 @@
 /*
  * Writing a rule needs no libconfig, so this stands beside what reads one.  No state.
  */
-#include "server/route_text.h"
+#include "server/config/route_text.h"
 
 #include <inttypes.h>
 

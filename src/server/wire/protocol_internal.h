@@ -17,7 +17,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 
-#include "server/protocol.h"
+#include "server/wire/protocol.h"
 
 #define PROTOCOL_ARENA_BYTES (40u * 1024u)
 

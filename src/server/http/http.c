@@ -24,8 +24,8 @@
 #include <danpool/stats.h>
 
 #include "pool/os.h"
-#include "server/assets.h"
-#include "server/metrics.h"
+#include "server/http/assets.h"
+#include "server/ops/metrics.h"
 
 #define HEADER_BYTES_MAX       2048u
 #define WRITE_BYTES_MAX        (64u << 10)

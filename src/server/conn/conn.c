@@ -19,8 +19,8 @@
 #include <dp_features.h>
 
 #include "pool/os.h"
-#include "server/log.h"
-#include "server/metrics.h"
+#include "server/ops/log.h"
+#include "server/ops/metrics.h"
 
 #define REPLIES_PAUSE   64u
 #define REPLIES_RESUME  16u

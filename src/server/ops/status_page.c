@@ -2,15 +2,15 @@
 /*
  * What operators read: /metrics over every part of the daemon, and the words of the health checks.
  */
+#include "server/ops/status_decoders.h"
 #include "server/server.h"
-#include "server/status_decoders.h"
 
 #include <danpool/stats.h>
 #include <danpool/tenant.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 
 #define METRICS_BYTES_MAX (64u << 10)
 #define BEAT_NS_MAX       5000000000u

@@ -5,7 +5,7 @@
  * Invariant: never more bytes written than read, so the output may be the input.  Trimming follows
  * removal: white space behind a removed mark is still at the end.  Nothing is owned here, no state.
  */
-#include "server/text.h"
+#include "server/wire/text.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -17,8 +17,8 @@
 
 #include <yajl/yajl_parse.h>
 
-#include "server/protocol_internal.h"
-#include "server/text.h"
+#include "server/wire/protocol_internal.h"
+#include "server/wire/text.h"
 
 #define ID_MAX      9007199254740992 /* 2^53, the largest that every JSON reader keeps exact */
 #define SIZE_PX_MIN 12

@@ -9,7 +9,7 @@
 #include <libconfig.h>
 #include <stdio.h>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 /* Fills the message and gives DP_ERR_INVALID, so that a check can end in `return config_fail(...)`.
  */

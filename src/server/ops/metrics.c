@@ -3,7 +3,7 @@
  * Sharded counters: a thread owns a shard for as long as it lives, so an add is a load and a store
  * of a line that nobody else writes.  More threads than shards share the last one by atomic adds.
  */
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/protocol.h"
+#include "server/wire/protocol.h"
 
 #define SHARD_COUNT  64u
 #define BUCKET_COUNT 13u

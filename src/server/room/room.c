@@ -7,7 +7,7 @@
  * Invariants, under the room's lock: flushed_seq + window_count == last_seq; the ring's newest
  * batch ends at flushed_seq; history_count <= history_max.
  */
-#include "server/room.h"
+#include "server/room/room.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -20,7 +20,7 @@
 #include <danpool/tenant.h>
 
 #include "pool/os.h"
-#include "server/metrics.h"
+#include "server/ops/metrics.h"
 
 #define BATCH_BYTES_CUT     (64u << 10)
 #define WINDOW_MESSAGES_MAX 16384u

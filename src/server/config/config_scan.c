@@ -4,7 +4,7 @@
  * comments:
  * "..." with backslash escapes, # and // to the end of the line, and block comments.  No state.
  */
-#include "server/config_scan.h"
+#include "server/config/config_scan.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * Looking up a file of the page.  About twenty rows, asked once per page load: a scan is enough.
  */
-#include "server/assets.h"
+#include "server/http/assets.h"
 
 #include <string.h>
 

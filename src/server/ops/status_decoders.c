@@ -2,7 +2,7 @@
 /*
  * How strangers' pictures are decoded, and what became of the processes that do it.
  */
-#include "server/status_decoders.h"
+#include "server/ops/status_decoders.h"
 
 static void write_one(metrics_text *text, const char *family, const char *type, const char *help,
                       uint64_t value)

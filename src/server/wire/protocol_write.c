@@ -14,7 +14,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "pool/os.h"
-#include "server/protocol.h"
+#include "server/wire/protocol.h"
 
 /* yajl_gen_t is about 580 bytes in yajl 2.1 (128 levels of state), its buffer's head 32. */
 #define GENERATOR_BYTES 1024u

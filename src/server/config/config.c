@@ -7,7 +7,7 @@
  * A source is applied to a copy that replaces the caller's struct only when all of it was right.
  * No state; libconfig's tree lives inside config_load_file().
  */
-#include "server/config.h"
+#include "server/config/config.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,9 +21,9 @@
 #include <libconfig.h>
 #include <sys/stat.h>
 
-#include "server/config_internal.h"
-#include "server/config_scan.h"
-#include "server/log.h"
+#include "server/config/config_internal.h"
+#include "server/config/config_scan.h"
+#include "server/ops/log.h"
 
 #define ENVIRONMENT_PREFIX "DANPOOL_"
 #define LIST_MESSAGE       "%s: pool.routes is a list, which only a file can hold"

@@ -7,11 +7,11 @@
  * A key that is left out matches everything, but for tiers, which a rule is for.  Every field of a
  * rule is written, padding too, so that configurations can be compared as bytes.  No state.
  */
-#include "server/config_internal.h"
+#include "server/config/config_internal.h"
 
 #include <string.h>
 
-#include "server/route_text.h"
+#include "server/config/route_text.h"
 
 /* One rule while it is read. */
 typedef struct reader {

@@ -21,7 +21,7 @@
 
 #include <danpool/pool.h>
 
-#include "server/batch.h"
+#include "server/room/batch.h"
 
 #define ROOM_NAME_BYTES_MAX 64u
 #define ROOM_LOOPS_MAX      16u

@@ -3,7 +3,7 @@
  * Building a batch is one dp_get of the exact size and one memcpy a message: the messages were
  * serialised when they were admitted, only their numbers are new.
  */
-#include "server/batch.h"
+#include "server/room/batch.h"
 
 #include <inttypes.h>
 #include <stdio.h>

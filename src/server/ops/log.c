@@ -6,7 +6,7 @@
  * another control character except the one at its end, whatever the arguments were, so that a log
  * reader cannot be fed a forged line.  errno is kept, because people log before they look at it.
  */
-#include "server/log.h"
+#include "server/ops/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
