@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Admission: the one way of a message into a room, whichever protocol it came by.
+ *
+ *     draining -> room allowed -> ban, mute, slow, closed (moderation) -> token buckets (limits)
+ *       -> filter -> repeats -> pack -> room_admit
+ *
+ * The cheap and common refusals stand first.  Every refusal has one reason of protocol_error and is
+ * counted under it: received = admitted + rejected by reason.
+ */
+#ifndef DP_SERVER_GATE_ADMIT_H
+#define DP_SERVER_GATE_ADMIT_H
+
+#include "server/gate/identity.h"
+#include "server/wire/message.h"
+
+struct server_loop;
+struct dp_room;
+
+/* A token bucket: thousandths of a message, and when it was last filled. */
+typedef struct admit_bucket {
+    int64_t tokens_milli;
+    uint64_t filled_ns;
+} admit_bucket;
+
+/* Who sends, and the sender's bucket, which lives as long as the connection (NULL: a request). */
+typedef struct admit_sender {
+    const identity *who;
+    admit_bucket *bucket;
+} admit_sender;
+
+typedef struct admit_result {
+    uint64_t seq;          /* of an admitted message */
+    uint32_t retry_ms;     /* of a refusal that time heals; 0 = none */
+    protocol_message text; /* of a refusal: a clause for the sender */
+    bool is_held;          /* taken, but a moderator looks first: seq is 0 */
+} admit_result;
+
+/*
+ * Admits `in` to the room.  The text may be masked in place.  On the loop's thread.
+ * PROTOCOL_OK or the reason; `out` is written either way.
+ */
+protocol_error admit_message(struct server_loop *loop, struct dp_room *room,
+                             const admit_sender *sender, message *in, admit_result *out);
+
+#endif
