@@ -16,6 +16,12 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
   set_tests_properties(test_embed PROPERTIES LABELS unit TIMEOUT 60)
 endif()
 
+if(TARGET dp_server_gate AND CMOCKA_FOUND)
+  foreach(unit identity)
+    dp_test(test_${unit} LINK dp_server_gate)
+  endforeach()
+endif()
+
 if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_room LINK dp_server_core)
   dp_test(test_media LINK dp_server_core)

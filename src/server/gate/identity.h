@@ -45,7 +45,27 @@ void identity_guest(bool may_send, const identity_address *address, identity *ou
 /* Whether the identity may enter this room at all. */
 bool identity_allows_room(const identity *who, const char *room);
 
-/* A number that stands for the sender: of `sub` where there is one, else of the address. */
+/*
+ * A number that stands for the sender: of `sub` where there is one, else of the address.  Of IPv6
+ * the first 64 bits count, since a host has all of the rest for itself.  Never 0.
+ */
 uint64_t identity_key(const identity *who);
+uint64_t identity_user_key(const char *sub);
+uint64_t identity_address_key(const identity_address *address);
+
+/*
+ * SipHash-1-3 under a key that is drawn once a process, so that nobody can choose names or
+ * addresses that collide.  Numbers of one process mean nothing to another.
+ */
+uint64_t identity_hash(const void *bytes, size_t size_bytes);
+
+/* "192.0.2.7", "2001:db8::1"; with a length behind "/" where `bits` is not NULL (of the 128 of the
+ * IPv6 form: "192.0.2.0/24" gives 120).  Bits behind the prefix are cleared. */
+bool identity_address_parse(const char *text, identity_address *out, unsigned *bits);
+
+#define IDENTITY_ADDRESS_TEXT_BYTES 52u
+/* The same as text; bits 128 leaves the length out. */
+void identity_address_print(const identity_address *address, unsigned bits,
+                            char to[IDENTITY_ADDRESS_TEXT_BYTES]);
 
 #endif
