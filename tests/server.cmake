@@ -3,7 +3,7 @@
 option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(TARGET dp_server_leaf AND CMOCKA_FOUND)
-  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame)
+  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame message format_json)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 
@@ -24,6 +24,7 @@ endif()
 
 if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_room LINK dp_server_core)
+  dp_test(test_admit LINK dp_server_core)
   dp_test(test_media LINK dp_server_core)
   dp_test(test_escapes LINK dp_server_core)
 endif()
@@ -41,7 +42,8 @@ if(DP_FUZZ AND TARGET dp_server_leaf)
   foreach(unit protocol config ws_frame)
     add_executable(fuzz_${unit} fuzz/fuzz_${unit}.c)
     target_link_libraries(fuzz_${unit} PRIVATE dp_flags dp_server_leaf)
-    target_include_directories(fuzz_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_include_directories(fuzz_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/src
+      ${PROJECT_SOURCE_DIR}/tests/support)
     target_compile_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${unit} PRIVATE -fsanitize=fuzzer)
   endforeach()
