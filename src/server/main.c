@@ -340,7 +340,10 @@ static dp_status open_rooms(dp_server *server)
                          .rooms_max = (size_t)settings->limits_rooms_max,
                          .window_ns = (uint64_t)settings->fanout_flush_ms_max * 1000000u,
                          .notify = loop_notify_view,
-                         .quota_bytes_max = (size_t)settings->pool_room_quota_mib << 20};
+                         .quota_bytes_max = (size_t)settings->pool_room_quota_mib << 20,
+                         .settings = {.display_per_s = (uint32_t)settings->fanout_display_per_s,
+                                      .merge = (room_merge)settings->fanout_merge,
+                                      .merge_ms = (uint32_t)settings->fanout_merge_ms}};
     return room_table_create(&rooms, &server->rooms);
 }
 

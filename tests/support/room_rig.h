@@ -39,7 +39,9 @@ static inline int rig_set_up(void **state, room_config config)
     assert_non_null(made);
     assert_int_equal(dp_pool_create(&pool_config, &made->pool), DP_OK);
     config.pool = made->pool;
-    config.notify = rig_count_notify;
+    if (config.notify == NULL) {
+        config.notify = rig_count_notify;
+    }
     assert_int_equal(room_table_create(&config, &made->table), DP_OK);
     assert_int_equal(room_acquire(made->table, "lobby", true, &made->room), DP_OK);
     *state = made;
@@ -110,6 +112,19 @@ static inline void assert_frame(const dp_buf *frame, const char *text)
 {
     assert_int_equal(dp_buf_size(frame) - BATCH_HEADROOM, strlen(text));
     assert_memory_equal((const char *)dp_buf_data(frame) + BATCH_HEADROOM, text, strlen(text));
+}
+
+/* Whether the text stands somewhere in the buffer. */
+static inline bool rig_holds(const dp_buf *buf, const char *text)
+{
+    const char *bytes = dp_buf_data(buf);
+    size_t text_bytes = strlen(text);
+    for (size_t at = 0; at + text_bytes <= dp_buf_size(buf); at++) {
+        if (memcmp(bytes + at, text, text_bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 #endif

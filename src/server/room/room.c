@@ -42,6 +42,7 @@ static void room_destroy(dp_room *room)
 {
     room_window_clear(room);
     room_hot_clear(room);
+    merge_table_clear(&room->merges);
     for (unsigned i = 0; i < FORMAT_COUNT; i++) {
         batch_ring_clear(&room->outputs[i].ring);
     }
@@ -122,6 +123,8 @@ static dp_status room_create(room_table *table, const char *name, dp_room **out)
         return status;
     }
     made->table = table;
+    made->settings = config->settings;
+    room_budget_fill(&made->budget, config->settings.display_per_s, 0);
     for (unsigned i = 0; i < FORMAT_COUNT; i++) {
         batch_ring_init(&made->outputs[i].ring, config->ring_batches, config->ring_bytes_max);
     }
@@ -186,4 +189,49 @@ const char *room_name(const dp_room *room)
 const char *room_epoch(const dp_room *room)
 {
     return room->epoch;
+}
+
+static uint64_t room_bytes(dp_room *room)
+{
+    pthread_mutex_lock(&room->lock);
+    uint64_t bytes = room->hot.bytes + room->window.bytes;
+    for (unsigned i = 0; i < FORMAT_COUNT; i++) {
+        bytes += room->outputs[i].ring.bytes;
+    }
+    pthread_mutex_unlock(&room->lock);
+    return bytes;
+}
+
+uint64_t room_table_bytes(room_table *table)
+{
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < ROOM_BUCKETS; i++) {
+        for (dp_room *room = table->buckets[i]; room != NULL; room = room->bucket_next) {
+            bytes += room_bytes(room);
+        }
+    }
+    pthread_mutex_unlock(&table->lock);
+    return bytes;
+}
+
+void room_table_set(room_table *table, const room_settings *settings)
+{
+    pthread_mutex_lock(&table->lock);
+    table->config.settings = *settings;
+    pthread_mutex_unlock(&table->lock);
+}
+
+void room_set(dp_room *room, const room_settings *settings)
+{
+    pthread_mutex_lock(&room->lock);
+    room->settings = *settings;
+    pthread_mutex_unlock(&room->lock);
+}
+
+void room_get(dp_room *room, room_settings *out)
+{
+    pthread_mutex_lock(&room->lock);
+    *out = room->settings;
+    pthread_mutex_unlock(&room->lock);
 }

@@ -37,6 +37,15 @@ typedef struct room_view room_view;
 /* Called under the room's lock when a view has something new: must only set a flag and wake. */
 typedef void room_notify(void *loop, room_view *view);
 
+/* What a room shows; each room has its own, at first those of the table. */
+typedef enum room_merge { ROOM_MERGE_OFF, ROOM_MERGE_WHEN_FULL, ROOM_MERGE_ALWAYS } room_merge;
+
+typedef struct room_settings {
+    uint32_t display_per_s; /* messages a second, 0 = no limit */
+    room_merge merge;       /* of identical comments ... */
+    uint32_t merge_ms;      /* ... that come so soon after one another */
+} room_settings;
+
 typedef struct room_config {
     dp_pool *pool;
     size_t ring_batches;
@@ -47,6 +56,7 @@ typedef struct room_config {
     uint64_t window_ns;
     room_notify *notify;
     size_t quota_bytes_max; /* of each tier, for a room's messages; 0: rooms are no tenants */
+    room_settings settings; /* of rooms to come */
 } room_config;
 
 /* A loop's side of a room.  Everything here but `room` and `loop` belongs to the loop's thread. */
@@ -82,6 +92,16 @@ void room_release(dp_room *room);
 void room_table_sweep(room_table *table, uint64_t now_ns, uint64_t idle_ns);
 size_t room_table_count(room_table *table);
 
+/* Bytes of messages and batches that rooms hold, views' copies not included. */
+uint64_t room_table_bytes(room_table *table);
+
+/* The settings of rooms to come; rooms that are there keep theirs.  Thread safe. */
+void room_table_set(room_table *table, const room_settings *settings);
+
+/* One room's settings, from its next message on.  Thread safe. */
+void room_set(dp_room *room, const room_settings *settings);
+void room_get(dp_room *room, room_settings *out);
+
 const char *room_name(const dp_room *room);
 const char *room_epoch(const dp_room *room);
 
@@ -102,6 +122,9 @@ typedef struct room_admitted {
 /*
  * Gives a message its number and packs it into the window.  A quiet room is flushed at once; else
  * exactly one caller a window is asked to flush it later.  Thread safe.
+ *
+ * A MESSAGE_RECALL takes its target_seq out of the history, and out of the window before anybody
+ * saw it (messages_dropped, "recalled"); DP_ERR_NOT_FOUND when the room never had that number.
  *
  * The packed message is charged to the room where rooms have a quota; a room whose quota is used up
  * gives its oldest history away for it.  Nothing was admitted after DP_ERR_QUOTA (what waits to be
@@ -147,6 +170,21 @@ void room_view_pull(room_view *view);
  * batch (*out NULL when there are none).  The viewer's first live batch is the view's next.
  */
 dp_status room_view_history(room_view *view, size_t limit, dp_buf **out);
+
+/* What a viewer that comes again says it has seen. */
+typedef struct room_seen {
+    const char *epoch;
+    uint64_t seq; /* everything up to here */
+} room_seen;
+
+typedef struct room_resumed {
+    dp_buf *frame;  /* what came since, at most `limit`; NULL when the format cannot say it */
+    bool recovered; /* every message that was shown since and not recalled is in it */
+} room_resumed;
+
+/* As room_view_history(), for a viewer that comes again.  After another epoch, or when the history
+ * no longer reaches back to `seq`, it gets the newest there are, and `recovered` is false. */
+dp_status room_view_resume(room_view *view, const room_seen *seen, size_t limit, room_resumed *out);
 
 /* A frame that tells a viewer that he lost `missed` messages and goes on with number `next_seq`. */
 dp_status room_view_missed(const room_view *view, uint64_t missed, uint64_t next_seq, dp_buf **out);

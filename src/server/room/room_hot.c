@@ -27,6 +27,7 @@ static void drop_oldest(dp_room *room)
     if (oldest->seq > hot->lost_seq) {
         hot->lost_seq = oldest->seq;
     }
+    hot->bytes -= dp_buf_size(oldest->packed);
     dp_put(oldest->packed);
     hot->count--;
 }
@@ -71,6 +72,46 @@ void room_hot_push(dp_room *room, const room_entry *entry)
     dp_buf_expect_long(slot->packed);
     hot->head = (hot->head + 1) % hot->capacity;
     hot->count++;
+    hot->bytes += dp_buf_size(slot->packed);
+}
+
+/* How far back the newest entry is whose number is not above `seq`: count + 1 when all are. */
+static size_t back_of(const dp_room *room, uint64_t seq)
+{
+    size_t newest = 1;
+    size_t oldest = room->hot.count + 1;
+    while (newest < oldest) {
+        size_t middle = newest + (oldest - newest) / 2;
+        if (room_hot_at(room, middle)->seq > seq) {
+            newest = middle + 1;
+        } else {
+            oldest = middle;
+        }
+    }
+    return newest;
+}
+
+room_entry *room_hot_find(dp_room *room, uint64_t seq)
+{
+    size_t back = back_of(room, seq);
+    room_entry *found = back <= room->hot.count ? room_hot_at(room, back) : NULL;
+    return found != NULL && found->seq == seq ? found : NULL;
+}
+
+void room_hot_remove(dp_room *room, uint64_t seq)
+{
+    room_hot *hot = &room->hot;
+    room_entry *found = room_hot_find(room, seq);
+    if (found == NULL) {
+        return;
+    }
+    hot->bytes -= dp_buf_size(found->packed);
+    dp_put(found->packed);
+    for (size_t back = back_of(room, seq); back > 1; back--) {
+        *room_hot_at(room, back) = *room_hot_at(room, back - 1);
+    }
+    hot->head = (hot->head + hot->capacity - 1) % hot->capacity;
+    hot->count--;
 }
 
 bool room_hot_halve(dp_room *room)
@@ -95,16 +136,12 @@ void room_hot_clear(dp_room *room)
 static void copy(const dp_room *room, uint64_t after_seq, uint64_t seq_max, size_t limit,
                  room_past *out)
 {
-    size_t newest = 1;
-    while (newest <= room->hot.count && room_hot_at(room, newest)->seq > seq_max) {
-        newest++;
+    size_t newest = back_of(room, seq_max);
+    size_t oldest = back_of(room, after_seq);
+    if (oldest > newest + limit) {
+        oldest = newest + limit;
     }
-    size_t oldest = newest;
-    while (oldest <= room->hot.count && oldest - newest < limit &&
-           room_hot_at(room, oldest)->seq > after_seq) {
-        oldest++;
-    }
-    size_t count = oldest - newest;
+    size_t count = oldest > newest ? oldest - newest : 0;
     for (size_t i = 0; i < count; i++) {
         const room_entry *entry = room_hot_at(room, oldest - 1 - i);
         out->bufs[i] = dp_ref(entry->packed);
@@ -167,26 +204,64 @@ dp_status room_history(dp_room *room, size_t limit, dp_buf **out)
     return status;
 }
 
-dp_status room_view_history(room_view *view, size_t limit, dp_buf **out)
+/* Pulls, copies what is after `after_seq`, and builds it. */
+static dp_status build_past(room_view *view, room_past *past, uint64_t after_seq, size_t limit,
+                            dp_buf **out)
 {
     dp_room *room = view->room;
+    pthread_mutex_lock(&room->lock);
+    room_view_pull_locked(view);
+    copy(room, after_seq, view->next_seq - 1, limit, past);
+    format_batch *batch = &past->batch;
+    batch->next_seq = view->next_seq;
+    if (batch->resumed) {
+        /* Whole, when none that was shown after after_seq has been forgotten or cut off. */
+        bool known = after_seq >= room->hot.lost_seq && after_seq <= room->last_seq;
+        size_t newest = back_of(room, view->next_seq - 1);
+        size_t oldest = back_of(room, after_seq);
+        size_t wanted = oldest > newest ? oldest - newest : 0;
+        batch->recovered = batch->recovered && known && wanted == batch->count;
+    }
+    pthread_mutex_unlock(&room->lock);
+    dp_buf *frame = NULL;
+    dp_status status = DP_OK;
+    if (batch->count > 0 || batch->resumed) {
+        status = format_of(view->format)->build(room->table->config.pool, batch, &frame);
+    }
+    if (status == DP_OK) {
+        *out = frame;
+    }
+    return status;
+}
+
+dp_status room_view_history(room_view *view, size_t limit, dp_buf **out)
+{
     room_past past;
-    dp_status status = past_begin(room, limit, &past);
+    dp_status status = past_begin(view->room, limit, &past);
     if (status != DP_OK) {
         return status;
     }
-    pthread_mutex_lock(&room->lock);
-    room_view_pull_locked(view);
-    copy(room, 0, view->next_seq - 1, limit, &past);
-    pthread_mutex_unlock(&room->lock);
-    past.batch.next_seq = view->next_seq;
-    dp_buf *frame = NULL;
-    if (past.batch.count > 0) {
-        status = format_of(view->format)->build(room->table->config.pool, &past.batch, &frame);
+    status = build_past(view, &past, 0, limit, out);
+    room_past_put(&past);
+    return status;
+}
+
+dp_status room_view_resume(room_view *view, const room_seen *seen, size_t limit, room_resumed *out)
+{
+    room_past past;
+    dp_status status = past_begin(view->room, limit, &past);
+    if (status != DP_OK) {
+        return status;
     }
+    room_resumed resumed = {.recovered = false};
+    bool same = strcmp(seen->epoch, view->room->epoch) == 0;
+    past.batch.resumed = true;
+    past.batch.recovered = same; /* so far */
+    status = build_past(view, &past, same ? seen->seq : 0, limit, &resumed.frame);
+    resumed.recovered = past.batch.recovered;
     room_past_put(&past);
     if (status == DP_OK) {
-        *out = frame;
+        *out = resumed;
     }
     return status;
 }

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "server/room/density.h"
 #include "server/room/room.h"
 
 /* Messages that were not shown, by why. */
@@ -34,12 +35,14 @@ typedef struct room_window {
     format_message *scratch; /* what a format is given, of the same capacity */
     size_t count, capacity, bytes;
     room_dropped dropped; /* since the last entry */
+    uint64_t tell_ns;     /* when viewers are told of them though nothing is shown */
 } room_window;
 
 /* A ring of the newest messages, grown with use up to history_max. */
 typedef struct room_hot {
     room_entry *entries;
     size_t capacity, head, count; /* head: where the next one goes */
+    size_t bytes;                 /* of the packed messages */
     uint64_t lost_seq;            /* newest shown number that is no longer here */
 } room_hot;
 
@@ -63,6 +66,9 @@ struct dp_room {
     uint64_t last_seq, flushed_seq;
     uint64_t flush_from_ns; /* the window is open until then */
     bool flush_promised;
+    room_settings settings;
+    room_budget budget;
+    merge_table merges;
     room_window window;
     room_hot hot;
     room_output outputs[FORMAT_COUNT];
@@ -86,6 +92,10 @@ struct room_table {
 void room_hot_push(dp_room *room, const room_entry *entry);
 /* The n-th newest, 1 = the newest. */
 room_entry *room_hot_at(const dp_room *room, size_t back);
+/* The one of that number; NULL. */
+room_entry *room_hot_find(dp_room *room, uint64_t seq);
+/* Takes it out, as if it had never been shown. */
+void room_hot_remove(dp_room *room, uint64_t seq);
 /* Drops the older half; false when there is none. */
 bool room_hot_halve(dp_room *room);
 void room_hot_clear(dp_room *room);

@@ -22,6 +22,7 @@
 #define WINDOW_MESSAGES_MAX 16384u
 #define RETRY_NS            20000000u
 #define READ_SHARE          4u
+#define TELL_NS             200000000u /* how long numbers wait for a message to go with */
 
 void room_window_clear(dp_room *room)
 {
@@ -128,13 +129,24 @@ static format_batch describe(dp_room *room, size_t start, size_t count)
     return batch;
 }
 
-static void notify_views(dp_room *room, format_id format)
+/* After something was published: begins the next window and tells the views. */
+static void notify_all(dp_room *room, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < ROOM_LOOPS_MAX; i++) {
-        if (room->views[i][format] != NULL) {
-            room->table->config.notify(room->views[i][format]->loop, room->views[i][format]);
+    room->flush_from_ns = now_ns + room->table->config.window_ns;
+    for (unsigned format = 0; format < FORMAT_COUNT; format++) {
+        for (unsigned i = 0; i < ROOM_LOOPS_MAX && room->outputs[format].views > 0; i++) {
+            room_view *view = room->views[i][format];
+            if (view != NULL) {
+                room->table->config.notify(view->loop, view);
+            }
         }
     }
+}
+
+/* Whether there are numbers behind the last message of the window that viewers were not told. */
+static bool has_numbers(const dp_room *room)
+{
+    return room->window.dropped.sampled > 0 || room->window.dropped.merged > 0;
 }
 
 static void publish(dp_room *room, format_id format, const format_batch *batch, dp_buf *frame,
@@ -195,6 +207,7 @@ static void flush_locked(dp_room *room, uint64_t now_ns)
         }
         start += count;
         room->flushed_seq = batch.next_seq - 1;
+        metrics_add(METRIC_SHOWN, (int64_t)count);
     }
     if (start == 0) {
         return;
@@ -205,11 +218,21 @@ static void flush_locked(dp_room *room, uint64_t now_ns)
     } else {
         memmove(window->entries, window->entries + start, window->count * sizeof *window->entries);
     }
-    room->flush_from_ns = now_ns + room->table->config.window_ns;
-    for (unsigned i = 0; i < FORMAT_COUNT; i++) {
-        if (room->outputs[i].views > 0) {
-            notify_views(room, (format_id)i);
-        }
+    notify_all(room, now_ns);
+}
+
+/* Tells the numbers of messages that nobody was shown, when nothing else came to go with. */
+static void flush_numbers(dp_room *room, uint64_t now_ns)
+{
+    room_window *window = &room->window;
+    if (window->count > 0 || !has_numbers(room)) {
+        return;
+    }
+    format_batch batch = describe(room, 0, 0);
+    if (build_all(room, &batch, now_ns) == DP_OK) {
+        room->flushed_seq = room->last_seq;
+        window->dropped = (room_dropped){.sampled = 0};
+        notify_all(room, now_ns);
     }
 }
 
@@ -219,7 +242,8 @@ static uint64_t flush_time(const dp_room *room, uint64_t now_ns)
     return room->flush_from_ns > now_ns ? room->flush_from_ns : now_ns + RETRY_NS;
 }
 
-static dp_status admit_locked(dp_room *room, const message *in, uint64_t now_ns, room_admitted *out)
+/* Puts a message into the window and the history; `count` is what it stands for. */
+static dp_status show(dp_room *room, const message *in, uint32_t count, uint64_t now_ns)
 {
     room_window *window = &room->window;
     dp_buf *packed;
@@ -234,14 +258,149 @@ static dp_status admit_locked(dp_room *room, const message *in, uint64_t now_ns,
     *entry = (room_entry){.seq = ++room->last_seq,
                           .admitted_ns = now_ns,
                           .packed = packed,
-                          .count = 1,
+                          .count = count,
                           .dropped = window->dropped};
     window->dropped = (room_dropped){.sampled = 0};
     window->bytes += entry_bytes(entry);
     (void)dp_buf_advance(packed, DP_BUF_QUEUED);
     room_hot_push(room, entry);
-    out->seq = entry->seq;
     return DP_OK;
+}
+
+static room_entry *window_find(dp_room *room, uint64_t seq)
+{
+    size_t first = 0;
+    size_t end = room->window.count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (room->window.entries[middle].seq < seq) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    bool found = first < room->window.count && room->window.entries[first].seq == seq;
+    return found ? &room->window.entries[first] : NULL;
+}
+
+/* Counts a message that nobody is shown. */
+static void leave_out(dp_room *room, room_fate fate, uint64_t now_ns)
+{
+    room_window *window = &room->window;
+    if (!has_numbers(room)) {
+        window->tell_ns = now_ns + TELL_NS;
+    }
+    room->last_seq++;
+    if (fate == ROOM_MERGED) {
+        window->dropped.merged++;
+    } else {
+        window->dropped.sampled++;
+    }
+}
+
+/* Adds to the count of the like one that was shown: in the window if it is still there. */
+static void merge_into(dp_room *room, merge_slot *slot)
+{
+    room_entry *waiting = window_find(room, slot->seq);
+    if (waiting == NULL) {
+        slot->pending++;
+        return;
+    }
+    waiting->count++;
+    room_entry *kept = room_hot_find(room, slot->seq);
+    if (kept != NULL) {
+        kept->count = waiting->count;
+    }
+}
+
+/* An ordinary message, a super chat or a moderator's: what the room's settings let be shown. */
+static dp_status admit_shown(dp_room *room, const message *in, uint64_t now_ns, room_fate *fate)
+{
+    const room_settings *settings = &room->settings;
+    bool notes = settings->merge == ROOM_MERGE_ALWAYS ||
+                 (settings->merge == ROOM_MERGE_WHEN_FULL && settings->display_per_s > 0);
+    bool merges = notes && (settings->merge == ROOM_MERGE_ALWAYS ||
+                            room_budget_is_tight(&room->budget, settings->display_per_s));
+    uint64_t key = notes ? merge_key(in) : 0;
+    merge_slot *slot = key != 0 ? merge_find(&room->merges, key) : NULL;
+    if (merges && slot != NULL &&
+        now_ns - slot->shown_ns < (uint64_t)settings->merge_ms * 1000000u) {
+        merge_into(room, slot);
+        *fate = ROOM_MERGED;
+    } else if (!room_budget_take(&room->budget, settings->display_per_s, in->lane, now_ns)) {
+        *fate = ROOM_SAMPLED;
+    } else {
+        dp_status status = show(room, in, 1 + (slot != NULL ? slot->pending : 0), now_ns);
+        if (status == DP_OK && key != 0) {
+            merge_note(&room->merges, key, room->last_seq, now_ns);
+        }
+        *fate = ROOM_SHOWN;
+        return status;
+    }
+    leave_out(room, *fate, now_ns);
+    return DP_OK;
+}
+
+/* Takes a message out of what was not sent yet; its number becomes a hole. */
+static void window_remove(dp_room *room, room_entry *entry)
+{
+    room_window *window = &room->window;
+    size_t at = (size_t)(entry - window->entries);
+    room_dropped *next =
+        at + 1 < window->count ? &window->entries[at + 1].dropped : &window->dropped;
+    next->sampled += entry->dropped.sampled;
+    next->merged += entry->dropped.merged;
+    window->bytes -= entry_bytes(entry);
+    dp_put(entry->packed);
+    window->count--;
+    memmove(entry, entry + 1, (window->count - at) * sizeof *entry);
+    metrics_add(METRIC_RECALLED, 1);
+}
+
+static dp_status admit_recall(dp_room *room, const message *in, uint64_t now_ns)
+{
+    if (in->target_seq == 0 || in->target_seq > room->last_seq) {
+        return DP_ERR_NOT_FOUND;
+    }
+    dp_status status = show(room, in, 1, now_ns);
+    if (status == DP_OK) {
+        room_entry *waiting = window_find(room, in->target_seq);
+        room_hot_remove(room, in->target_seq);
+        if (waiting != NULL) {
+            window_remove(room, waiting);
+        }
+    }
+    return status;
+}
+
+static dp_status admit_locked(dp_room *room, const message *in, uint64_t now_ns, room_admitted *out)
+{
+    dp_status status;
+    out->fate = ROOM_SHOWN;
+    if (in->kind == MESSAGE_RECALL) {
+        status = admit_recall(room, in, now_ns);
+    } else {
+        status = admit_shown(room, in, now_ns, &out->fate);
+    }
+    out->seq = room->last_seq;
+    return status;
+}
+
+static bool is_waiting(const dp_room *room)
+{
+    return room->window.count > 0 || has_numbers(room);
+}
+
+/* admitted = shown + merged + sampled + recalled + what waits in windows; METRIC_SHOWN is counted
+ * when it is built. */
+static void count(room_fate fate)
+{
+    metrics_add(METRIC_ADMITTED, 1);
+    if (fate == ROOM_MERGED) {
+        metrics_add(METRIC_MERGED, 1);
+    } else if (fate == ROOM_SAMPLED) {
+        metrics_add(METRIC_SAMPLED, 1);
+    }
 }
 
 dp_status room_admit(dp_room *room, const message *in, uint64_t now_ns, room_admitted *out)
@@ -254,7 +413,7 @@ dp_status room_admit(dp_room *room, const message *in, uint64_t now_ns, room_adm
         if (now_ns >= room->flush_from_ns || room->window.bytes >= BATCH_BYTES_CUT) {
             flush_locked(room, now_ns);
         }
-        if (room->window.count > 0 && !room->flush_promised) {
+        if (is_waiting(room) && !room->flush_promised) {
             room->flush_promised = true;
             admitted.flush_later = true;
             admitted.flush_at_ns = flush_time(room, now_ns);
@@ -263,7 +422,7 @@ dp_status room_admit(dp_room *room, const message *in, uint64_t now_ns, room_adm
     }
     pthread_mutex_unlock(&room->lock);
     if (status == DP_OK) {
-        metrics_add(METRIC_ADMITTED, 1);
+        count(admitted.fate);
     }
     return status;
 }
@@ -274,7 +433,10 @@ uint64_t room_flush(dp_room *room, uint64_t now_ns)
     if (now_ns >= room->flush_from_ns) {
         flush_locked(room, now_ns);
     }
-    room->flush_promised = room->window.count > 0;
+    if (has_numbers(room) && now_ns >= room->window.tell_ns) {
+        flush_numbers(room, now_ns);
+    }
+    room->flush_promised = is_waiting(room);
     uint64_t again_ns = room->flush_promised ? flush_time(room, now_ns) : 0;
     pthread_mutex_unlock(&room->lock);
     return again_ns;
@@ -284,6 +446,7 @@ void room_flush_now(dp_room *room, uint64_t now_ns)
 {
     pthread_mutex_lock(&room->lock);
     flush_locked(room, now_ns);
+    flush_numbers(room, now_ns);
     room->flush_promised = false;
     pthread_mutex_unlock(&room->lock);
 }
