@@ -7,6 +7,10 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 
+  if(ZLIB_FOUND)
+    dp_test(test_format_deflate LINK dp_server_leaf)
+  endif()
+
   # The page itself, and a directory made for the test: one file of each kind, one of them empty.
   dp_test(test_assets LINK dp_assets)
   target_compile_definitions(test_assets PRIVATE DP_WEB_DIR="${PROJECT_SOURCE_DIR}/web")

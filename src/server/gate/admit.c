@@ -113,7 +113,11 @@ static protocol_error enter_room(server_loop *loop, dp_room *room, const message
                                  uint64_t now_ns, admit_result *out)
 {
     room_admitted admitted;
-    if (room_admit(room, in, now_ns, &admitted) != DP_OK) {
+    dp_status status = room_admit(room, in, now_ns, &admitted);
+    if (status == DP_ERR_NOT_FOUND) {
+        return refuse(out, PROTOCOL_NOT_FOUND, 0, "the room has no message of that number");
+    }
+    if (status != DP_OK) {
         return refuse(out, PROTOCOL_BUSY, BUSY_RETRY_MS, "no memory just now, try again");
     }
     if (admitted.flush_later) {
