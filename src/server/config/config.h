@@ -24,6 +24,14 @@
     S(listen, address, "127.0.0.1", "IPv4 address to listen on")                                   \
     N(listen, port, 8080, 0, 65535, "TCP port, 0 = any free one")                                  \
     N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
+    S(auth, jwks_file, "", "keys that verify tokens (JWKS), empty = none")                         \
+    S(auth, secret_file, "", "one secret of HS256 tokens, empty = none")                           \
+    S(auth, tokens_file, "", "API tokens of back ends by their SHA-256, empty = none")             \
+    S(auth, issuer, "", "iss that a token must have, empty = any")                                 \
+    S(auth, audience, "", "aud that a token must have, empty = any")                               \
+    N(auth, leeway_s, 30, 0, 600, "how far apart the clocks of those who sign and of this may be") \
+    N(auth, guests, 1, 0, 1, "1 = who has no token may watch")                                     \
+    N(auth, guests_send, 1, 0, 1, "1 = and may send")                                              \
     S(pool, pmem_path, "", "libpmemobj file, created when absent; empty = no pmem tier")           \
     N(pool, pmem_size_mib, 256, 16, 1048576, "size of that file when it is created")               \
     S(pool, tiers, "all", "memories to open: all, or names with commas; host must be one")         \
