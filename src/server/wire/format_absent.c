@@ -5,9 +5,6 @@
  */
 #include "server/wire/format.h"
 
-extern const format_ops format_cbor, format_bili_plain, format_bili_zlib, format_bili_brotli;
+extern const format_ops format_cbor;
 
 const format_ops format_cbor = {.name = "cbor", .is_binary = true};
-const format_ops format_bili_plain = {.name = "bili_plain", .is_binary = true};
-const format_ops format_bili_zlib = {.name = "bili_zlib", .is_binary = true};
-const format_ops format_bili_brotli = {.name = "bili_brotli", .is_binary = true};

@@ -11,6 +11,7 @@
 #include <danpool/stats.h>
 
 #include "pool/os.h"
+#include "server/wire/json_put.h"
 
 extern const format_ops format_json;
 
@@ -22,43 +23,6 @@ extern const format_ops format_json;
 #define MEDIA_BYTES_MAX      192u
 #define EXT_BYTES_MAX        8u
 #define HEAD_BYTES_MAX       256u
-#define ESCAPE_BYTES_MAX     6u /* \u00XX */
-
-#define PUT(to, literal) put_bytes((to), (literal), sizeof(literal) - 1)
-
-static char *put_bytes(char *to, const char *bytes, size_t size_bytes)
-{
-    memcpy(to, bytes, size_bytes);
-    return to + size_bytes;
-}
-
-static char *put_slice(char *to, message_slice slice)
-{
-    return slice.size_bytes > 0 ? put_bytes(to, slice.bytes, slice.size_bytes) : to;
-}
-
-static const char pairs[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233"
-    "34353637383940414243444546474849505152535455565758596061626364656667"
-    "6869707172737475767778798081828384858687888990919293949596979899";
-
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-    while (number >= 100) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * (number % 100), 2);
-        number /= 100;
-    }
-    if (number >= 10) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * number, 2);
-    } else {
-        digits[--at] = (char)('0' + number);
-    }
-    return put_bytes(to, digits + at, sizeof digits - at);
-}
 
 static char *put_time(char *to, int64_t ts_ms)
 {
@@ -74,53 +38,6 @@ static char *put_color(char *to, uint32_t color)
         *to++ = "0123456789abcdef"[color >> shift & 0xFu];
     }
     return to;
-}
-
-static char *put_escape(char *to, unsigned char c)
-{
-    static const char short_names[] = "btn\0fr"; /* 0x08 to 0x0d */
-    *to++ = '\\';
-    if (c == '"' || c == '\\') {
-        *to++ = (char)c;
-    } else if (c >= 0x08 && c <= 0x0d && short_names[c - 0x08] != '\0') {
-        *to++ = short_names[c - 0x08];
-    } else {
-        to = PUT(to, "u00");
-        *to++ = "0123456789ABCDEF"[c >> 4];
-        *to++ = "0123456789ABCDEF"[c & 0xFu];
-    }
-    return to;
-}
-
-static char *put_text(char *to, message_slice text, bool plain)
-{
-    if (plain) {
-        return put_slice(to, text);
-    }
-    for (uint32_t i = 0; i < text.size_bytes; i++) {
-        unsigned char c = (unsigned char)text.bytes[i];
-        if (c < 0x20 || c == '"' || c == '\\') {
-            to = put_escape(to, c);
-        } else {
-            *to++ = (char)c;
-        }
-    }
-    return to;
-}
-
-/* How many bytes more than it has a text takes. */
-static size_t escapes_bytes(message_slice text)
-{
-    size_t more = 0;
-    for (uint32_t i = 0; i < text.size_bytes; i++) {
-        unsigned char c = (unsigned char)text.bytes[i];
-        if (c < 0x20) {
-            more += ESCAPE_BYTES_MAX - 1;
-        } else if (c == '"' || c == '\\') {
-            more += 1;
-        }
-    }
-    return more;
 }
 
 size_t format_json_message_bytes_max(const message *in)

@@ -17,6 +17,8 @@
 #include <setjmp.h>
 #include <stddef.h>
 
+#include <yajl/yajl_common.h>
+
 #include "server/wire/protocol.h"
 
 #define PROTOCOL_ARENA_BYTES (40u * 1024u)
@@ -28,6 +30,9 @@ typedef struct protocol_arena {
     size_t used_bytes;
     size_t high_bytes; /* most that was ever used */
 } protocol_arena;
+
+/* An allocator for yajl that takes from the arena and jumps to `full` when there is no more. */
+yajl_alloc_funcs protocol_arena_funcs(protocol_arena *arena);
 
 /* protocol_parser_create() with another arena size, for tests of a full arena. */
 dp_status protocol_parser_create_sized(const protocol_limits *limits, size_t arena_bytes,

@@ -107,6 +107,11 @@ static void *arena_resize(void *context, void *memory, size_t size_bytes)
     return copy;
 }
 
+yajl_alloc_funcs protocol_arena_funcs(protocol_arena *arena)
+{
+    return (yajl_alloc_funcs){arena_allocate, arena_resize, arena_release, arena};
+}
+
 static bool equals(const char *bytes, size_t size_bytes, const char *name)
 {
     return strlen(name) == size_bytes && memcmp(bytes, name, size_bytes) == 0;
@@ -363,7 +368,7 @@ static protocol_error read_json(protocol_parser *parser, size_t size_bytes, char
         snprintf(message, message_bytes, "no memory to read this message");
         return PROTOCOL_BUSY;
     }
-    yajl_alloc_funcs allocator = {arena_allocate, arena_resize, arena_release, &parser->arena};
+    yajl_alloc_funcs allocator = protocol_arena_funcs(&parser->arena);
     parser->handle = yajl_alloc(&callbacks, &allocator, parser);
     /* The whole frame was checked already, and by a stricter reader. */
     yajl_config(parser->handle, yajl_dont_validate_strings, 1);
