@@ -99,7 +99,7 @@ static void drain_inbox(server_loop *loop)
             return;
         }
         room_view_pull(view);
-        conn_wake_viewers(view);
+        viewers_wake(view);
         room_written(view->room, os_clock_ns());
     }
 }
@@ -276,7 +276,7 @@ static void second_passed(lws_sorted_usec_list_t *timer)
     uint64_t now_ns = os_clock_ns();
     atomic_store_explicit(&loop->beat_ns, now_ns, memory_order_relaxed);
     for (room_view *view = loop->views; view != NULL; view = view->loop_next) {
-        conn_check_viewers(loop, view, now_ns);
+        viewers_check(loop, view, now_ns);
     }
     if (loop->index == 0) {
         room_table_sweep(loop->server->rooms, now_ns, ROOM_IDLE_NS);
@@ -313,7 +313,7 @@ static void go_away(server_loop *loop)
     }
     drain_inbox(loop);
     for (room_view *view = loop->views; view != NULL; view = view->loop_next) {
-        conn_go_away(loop, view);
+        viewers_go_away(loop, view);
     }
 }
 

@@ -22,6 +22,7 @@
 
 #include "render/render.h"
 #include "server/config/config.h"
+#include "server/conn/viewer.h"
 #include "server/media.h"
 #include "server/room/room.h"
 #include "server/wire/protocol.h"
@@ -73,23 +74,14 @@ struct server_loop {
     bool inbox_woken;
 };
 
-/* One viewer's connection. */
+/* A WebSocket of the native protocol. */
 typedef struct ws_session {
     struct lws *wsi;
-    room_view *view;
-    struct ws_session *next, *previous; /* in the view's list */
-    uint64_t next_batch;                /* number in the view's ring */
-    uint64_t next_seq;                  /* of the message that this viewer expects */
-    dp_buf *reply_head, *reply_tail;
-    unsigned reply_count;
-    bool reading_paused;
-    bool closing;
-    enum lws_close_status close_status;
+    viewer viewer;
     dp_buf *partial; /* a message that arrives in pieces */
     size_t partial_bytes;
     int64_t tokens_milli; /* the bucket, thousandths of a message */
     uint64_t tokens_ns;
-    uint64_t behind_since_ns; /* 0 = up to date */
 } ws_session;
 
 typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;
@@ -142,11 +134,6 @@ protocol_error admit_media(server_loop *loop, const media_upload *upload, uint64
 /* conn.c */
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes);
-void conn_wake_viewers(room_view *view);
-/* Once a second: closes viewers that stayed behind too long. */
-void conn_check_viewers(server_loop *loop, room_view *view, uint64_t now_ns);
-void conn_go_away(server_loop *loop, room_view *view);
-
 /* http.c */
 int http_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes);

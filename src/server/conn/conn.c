@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A viewer's WebSocket: reads requests, writes replies and batches.
- *
- * Nothing is queued per viewer but short replies: what he sees next is a number in his view's ring.
- * A viewer whose number fell out of the ring is told how many messages he missed and goes on with
- * the newest batch.  A sender that does not read his replies is not read from either
- * (REPLIES_PAUSE).
+ * The native protocol's WebSocket: reads requests and answers them; viewer.c writes.
  */
 #include "server/server.h"
 
@@ -15,101 +10,46 @@
 #include <string.h>
 
 #include <danpool/lifecycle.h>
-#include <danpool/stats.h>
 #include <dp_features.h>
 
 #include "pool/os.h"
 #include "server/ops/log.h"
 #include "server/ops/metrics.h"
 
-#define REPLIES_PAUSE   64u
-#define REPLIES_RESUME  16u
 #define REPLY_BYTES_MAX 512u
-#define WRITES_PER_WAKE 8
 #define TOKEN_MILLI     1000
-/* RFC 6455 registry: "Try Again Later"; libwebsockets does not name it. */
-#define CLOSE_STATUS_TRY_AGAIN_LATER 1013
-#define RETRY_MS_MIN                 500u
-#define RETRY_MS_SPREAD              2000u
 
-/* A reply's block: the next one's pointer, room for the frame header, the text. */
-#define REPLY_HEADROOM 64u
-_Static_assert(REPLY_HEADROOM >= sizeof(dp_buf *) + LWS_PRE, "a reply needs its link and header");
-_Static_assert(BATCH_HEADROOM >= LWS_PRE, "a frame header must fit in front of a batch");
-
-static dp_buf **reply_link(dp_buf *reply)
+static void say_missed(subscription *of, uint64_t count)
 {
-    return (dp_buf **)dp_buf_data(reply);
+    char text[REPLY_BYTES_MAX];
+    int size_bytes =
+        snprintf(text, sizeof text,
+                 "{\"op\":\"batch\",\"seq\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"msgs\":[]}",
+                 of->next_seq, count);
+    viewer_reply(of->owner, text, (size_t)size_bytes);
 }
 
-static void reply_push(ws_session *ws, dp_buf *reply)
+static void say_going_away(viewer *to, uint32_t retry_ms)
 {
-    *reply_link(reply) = NULL;
-    dp_buf_expect_long(reply); /* as long as the client does not read */
-    if (ws->reply_tail == NULL) {
-        ws->reply_head = reply;
-    } else {
-        *reply_link(ws->reply_tail) = reply;
-    }
-    ws->reply_tail = reply;
-    ws->reply_count++;
-    if (ws->reply_count >= REPLIES_PAUSE && !ws->reading_paused) {
-        ws->reading_paused = true;
-        lws_rx_flow_control(ws->wsi, 0);
-    }
-    lws_callback_on_writable(ws->wsi);
+    char text[REPLY_BYTES_MAX];
+    int size_bytes = snprintf(text, sizeof text,
+                              "{\"op\":\"notice\",\"code\":\"going_away\",\"message\":"
+                              "\"the server is shutting down\",\"retry_ms\":%" PRIu32 "}",
+                              retry_ms);
+    viewer_reply(to, text, (size_t)size_bytes);
 }
 
-static void reply_pop(ws_session *ws)
-{
-    dp_buf *reply = ws->reply_head;
-    ws->reply_head = *reply_link(reply);
-    if (ws->reply_head == NULL) {
-        ws->reply_tail = NULL;
-    }
-    dp_put(reply);
-    ws->reply_count--;
-    if (ws->reading_paused && ws->reply_count <= REPLIES_RESUME) {
-        ws->reading_paused = false;
-        lws_rx_flow_control(ws->wsi, 1);
-    }
-}
+static const viewer_protocol native_protocol = {
+    .name = "json", .opcode = WS_TEXT, .missed = say_missed, .going_away = say_going_away};
 
-/* Queues a short text.  Without memory for it the connection is closed: an answer must not get
- * lost. */
-static void reply_text(server_loop *loop, ws_session *ws, const char *text, size_t size_bytes)
-{
-    DP_ASSERT(size_bytes > 0);
-    dp_request request = {
-        .size_bytes = REPLY_HEADROOM + size_bytes, .kind = DP_KIND_TEXT, .need = DP_NEED_HOST};
-    dp_buf *reply;
-    if (dp_get(loop->server->pool, &request, &reply) != DP_OK) {
-        ws->closing = true;
-        ws->close_status = LWS_CLOSE_STATUS_UNEXPECTED_CONDITION;
-        lws_callback_on_writable(ws->wsi);
-        return;
-    }
-    memcpy((char *)dp_buf_data(reply) + REPLY_HEADROOM, text, size_bytes);
-    reply_push(ws, reply);
-}
-
-static void reply_error(server_loop *loop, ws_session *ws, const protocol_request *request,
-                        protocol_error error, const char *message, uint32_t retry_ms)
+static void reply_error(ws_session *ws, const protocol_request *request, protocol_error error,
+                        const char *message, uint32_t retry_ms)
 {
     char text[REPLY_BYTES_MAX];
     metrics_reject(error);
-    reply_text(loop, ws, text,
-               protocol_write_error(request->has_id, request->id, error, message, retry_ms, text,
-                                    sizeof text));
-}
-
-static void start_close(ws_session *ws, enum lws_close_status status)
-{
-    if (!ws->closing) {
-        ws->closing = true;
-        ws->close_status = status;
-    }
-    lws_callback_on_writable(ws->wsi);
+    viewer_reply(&ws->viewer, text,
+                 protocol_write_error(request->has_id, request->id, error, message, retry_ms, text,
+                                      sizeof text));
 }
 
 /* Takes one token; 0, or how many milliseconds until there is one. */
@@ -148,20 +88,20 @@ static void handle_send(server_loop *loop, ws_session *ws, const protocol_reques
         snprintf(message, sizeof message,
                  "more than %" PRId64 " messages a second; wait %" PRIu32 " ms",
                  settings->limits_messages_per_s, wait_ms);
-        reply_error(loop, ws, request, PROTOCOL_RATE_LIMITED, message, wait_ms);
+        reply_error(ws, request, PROTOCOL_RATE_LIMITED, message, wait_ms);
         return;
     }
     uint64_t seq;
-    protocol_error error = admit_text(loop, ws->view->room, request, &seq);
+    protocol_error error = admit_text(loop, ws->viewer.rooms->view->room, request, &seq);
     if (error != PROTOCOL_OK) {
         const char *message = error == PROTOCOL_SHUTTING_DOWN ? "the server is shutting down"
                                                               : "no memory just now, try again";
-        reply_error(loop, ws, request, error, message, 1000);
+        reply_error(ws, request, error, message, 1000);
         return;
     }
     if (request->has_id) {
         char text[REPLY_BYTES_MAX];
-        reply_text(loop, ws, text, protocol_write_ack(request->id, seq, text, sizeof text));
+        viewer_reply(&ws->viewer, text, protocol_write_ack(request->id, seq, text, sizeof text));
     }
 }
 
@@ -173,11 +113,11 @@ static void handle_message(server_loop *loop, ws_session *ws, const void *bytes,
         protocol_parse(loop->parser, bytes, size_bytes, true, &request, &message);
     metrics_add(METRIC_RECEIVED_JSON, 1);
     if (error != PROTOCOL_OK) {
-        reply_error(loop, ws, &request, error, message.text, 0);
+        reply_error(ws, &request, error, message.text, 0);
     } else if (request.op == PROTOCOL_OP_PING) {
         char text[REPLY_BYTES_MAX];
-        reply_text(loop, ws, text,
-                   protocol_write_pong(request.has_id, request.id, text, sizeof text));
+        viewer_reply(&ws->viewer, text,
+                     protocol_write_pong(request.has_id, request.id, text, sizeof text));
     } else {
         handle_send(loop, ws, &request);
     }
@@ -187,7 +127,7 @@ static void handle_message(server_loop *loop, ws_session *ws, const void *bytes,
 static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size_t size_bytes)
 {
     if (ws->partial_bytes + size_bytes > PROTOCOL_FRAME_BYTES_MAX) {
-        start_close(ws, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
+        viewer_close(&ws->viewer, WS_CLOSE_TOO_LARGE);
         return;
     }
     bool whole = lws_is_final_fragment(ws->wsi) && lws_remaining_packet_payload(ws->wsi) == 0;
@@ -198,7 +138,7 @@ static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size
     dp_request request = {
         .size_bytes = PROTOCOL_FRAME_BYTES_MAX, .kind = DP_KIND_TEXT, .need = DP_NEED_HOST};
     if (ws->partial == NULL && dp_get(loop->server->pool, &request, &ws->partial) != DP_OK) {
-        start_close(ws, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
+        viewer_close(&ws->viewer, WS_CLOSE_UNEXPECTED);
         return;
     }
     dp_buf_expect_long(ws->partial); /* as long as the client does not go on */
@@ -216,155 +156,15 @@ static int on_receive(server_loop *loop, dp_session *session, void *in, size_t s
 {
     ws_session *ws = &session->u.ws;
     lws_validity_confirmed(ws->wsi);
-    if (ws->closing) {
+    if (ws->viewer.is_closing) {
         return 0;
     }
     if (lws_frame_is_binary(ws->wsi)) {
-        start_close(ws, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE);
+        viewer_close(&ws->viewer, WS_CLOSE_UNSUPPORTED);
         return 0;
     }
     handle_piece(loop, ws, in, size_bytes);
     return 0;
-}
-
-static bool write_text(ws_session *ws, dp_buf *buf, size_t headroom)
-{
-    unsigned char *text = (unsigned char *)dp_buf_data(buf) + headroom;
-    size_t size_bytes = dp_buf_size(buf) - headroom;
-    metrics_add(METRIC_FRAMES, 1);
-    dp_stats_delivered(buf, size_bytes);
-    return lws_write(ws->wsi, text, size_bytes, LWS_WRITE_TEXT) >= 0;
-}
-
-/* Tells a viewer who fell out of the ring, and moves him to the newest batch. */
-static bool write_missed(ws_session *ws)
-{
-    room_view *view = ws->view;
-    room_batch *newest = batch_ring_at(&view->ring, view->ring.head - 1);
-    uint64_t missed = newest->first_seq - ws->next_seq;
-    unsigned char block[LWS_PRE + 128];
-    int size_bytes =
-        snprintf((char *)block + LWS_PRE, 128,
-                 "{\"op\":\"batch\",\"seq\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"msgs\":[]}",
-                 newest->first_seq, missed);
-    ws->next_batch = view->ring.head - 1;
-    ws->next_seq = newest->first_seq;
-    metrics_add(METRIC_DROPPED_SLOW, (int64_t)missed);
-    metrics_add(METRIC_FRAMES, 1);
-    return lws_write(ws->wsi, block + LWS_PRE, (size_t)size_bytes, LWS_WRITE_TEXT) >= 0;
-}
-
-static bool write_batch(ws_session *ws)
-{
-    room_batch *batch = batch_ring_at(&ws->view->ring, ws->next_batch);
-    if (batch->first_seq > ws->next_seq) {
-        /* The loop itself was stalled past the room's ring: the hole is told the same way. */
-        return write_missed(ws);
-    }
-    ws->next_batch++;
-    ws->next_seq = batch->first_seq + batch->count;
-    metrics_add(METRIC_DELIVERED, batch->count);
-    metrics_observe(HISTOGRAM_FANOUT, os_clock_ns() - batch->admitted_ns, batch->count);
-    return write_text(ws, batch->frame, BATCH_HEADROOM);
-}
-
-static bool has_output(const ws_session *ws)
-{
-    return ws->reply_head != NULL || ws->next_batch < ws->view->ring.head;
-}
-
-/* Writes one frame: replies first, then batches in order. */
-static bool write_next(ws_session *ws)
-{
-    if (ws->reply_head != NULL) {
-        bool good = write_text(ws, ws->reply_head, REPLY_HEADROOM);
-        reply_pop(ws);
-        return good;
-    }
-    if (ws->next_batch < ws->view->ring.tail) {
-        return write_missed(ws);
-    }
-    return write_batch(ws);
-}
-
-/* Writes what there is until the socket is full; false when the connection is broken. */
-static bool write_pending(ws_session *ws)
-{
-    for (int i = 0; i < WRITES_PER_WAKE && has_output(ws); i++) {
-        if (lws_partial_buffered(ws->wsi) != 0) {
-            break;
-        }
-        if (!write_next(ws)) {
-            return false;
-        }
-    }
-    if (has_output(ws) || ws->closing) {
-        lws_callback_on_writable(ws->wsi);
-    }
-    return true;
-}
-
-static int on_writable(ws_session *ws)
-{
-    if (!write_pending(ws)) {
-        return -1;
-    }
-    if (ws->closing && ws->reply_head == NULL) {
-        lws_close_reason(ws->wsi, ws->close_status, NULL, 0);
-        return -1;
-    }
-    return 0;
-}
-
-/*
- * Writes to every viewer now instead of asking poll() first whether it may: a socket that can take
- * it, the usual case, then costs one send().  One that cannot keeps its frame with libwebsockets,
- * and nothing more is written to it before LWS_CALLBACK_SERVER_WRITEABLE.
- */
-void conn_wake_viewers(room_view *view)
-{
-    for (ws_session *ws = view->viewers; ws != NULL; ws = ws->next) {
-        if (!write_pending(ws)) {
-            lws_set_timeout(ws->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
-        }
-    }
-}
-
-void conn_check_viewers(server_loop *loop, room_view *view, uint64_t now_ns)
-{
-    uint64_t limit_ns = (uint64_t)loop->server->config.fanout_slow_close_ms * 1000000u;
-    for (ws_session *ws = view->viewers; ws != NULL; ws = ws->next) {
-        bool full = lws_partial_buffered(ws->wsi) != 0;
-        if (!full) {
-            ws->behind_since_ns = 0;
-        } else if (ws->behind_since_ns == 0) {
-            ws->behind_since_ns = now_ns;
-        } else if (now_ns - ws->behind_since_ns > limit_ns) {
-            /* A close frame would wait behind what he does not read: hang up. */
-            log_info("viewer closed", "reason=slow behind_ms=%" PRIu64,
-                     (now_ns - ws->behind_since_ns) / 1000000u);
-            ws->behind_since_ns = 0;
-            lws_close_reason(ws->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
-                             (unsigned char *)(uintptr_t) "slow", 4);
-            lws_set_timeout(ws->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
-        }
-    }
-}
-
-void conn_go_away(server_loop *loop, room_view *view)
-{
-    char text[160];
-    for (ws_session *ws = view->viewers; ws != NULL; ws = ws->next) {
-        /* Spread, so that a restart is not answered by everybody at once. */
-        unsigned retry_ms =
-            RETRY_MS_MIN + (unsigned)(((uintptr_t)ws >> 6) * 2654435761u % RETRY_MS_SPREAD);
-        int size_bytes = snprintf(text, sizeof text,
-                                  "{\"op\":\"notice\",\"code\":\"going_away\",\"message\":"
-                                  "\"the server is shutting down\",\"retry_ms\":%u}",
-                                  retry_ms);
-        reply_text(loop, ws, text, (size_t)size_bytes);
-        start_close(ws, LWS_CLOSE_STATUS_GOINGAWAY);
-    }
 }
 
 /* Before the upgrade: reads the query, and refuses with an HTTP status what cannot be served. */
@@ -398,26 +198,26 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
     return 0;
 }
 
-static void say_hello(server_loop *loop, dp_session *session)
+static void say_hello(server_loop *loop, dp_session *session, subscription *room)
 {
     const config *settings = &loop->server->config;
-    ws_session *ws = &session->u.ws;
+    viewer *who = &session->u.ws.viewer;
     dp_buf *history = NULL;
-    (void)room_view_history(ws->view, session->history, &history);
-    ws->next_batch = ws->view->ring.head;
-    ws->next_seq = ws->view->next_seq;
+    (void)room_view_history(room->view, session->history, &history);
+    room->next_batch = room->view->ring.head;
+    room->next_seq = room->view->next_seq;
     char text[REPLY_BYTES_MAX];
     int size_bytes = snprintf(text, sizeof text,
                               "{\"op\":\"hello\",\"room\":\"%s\",\"epoch\":\"%s\",\"seq\":%" PRIu64
                               ",\"server\":\"danpoold/" DP_VERSION_STRING "\",\"ping_ms\":%" PRId64
                               ",\"text_chars_max\":%" PRId64 ",\"ext_bytes_max\":%" PRId64 "}",
-                              room_name(ws->view->room), room_epoch(ws->view->room),
-                              ws->next_seq - 1, settings->timeouts_ping_s * 1000,
+                              room_name(room->view->room), room_epoch(room->view->room),
+                              room->next_seq - 1, settings->timeouts_ping_s * 1000,
                               settings->limits_text_chars_max, settings->limits_ext_bytes_max);
-    reply_text(loop, ws, text, (size_t)size_bytes);
+    viewer_reply(who, text, (size_t)size_bytes);
     if (history != NULL) {
-        reply_text(loop, ws, (char *)dp_buf_data(history) + BATCH_HEADROOM,
-                   dp_buf_size(history) - BATCH_HEADROOM);
+        viewer_reply(who, (char *)dp_buf_data(history) + BATCH_HEADROOM,
+                     dp_buf_size(history) - BATCH_HEADROOM);
         dp_put(history);
     }
 }
@@ -426,52 +226,40 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
 {
     ws_session *ws = &session->u.ws;
     memset(ws, 0, sizeof *ws);
-    if (loop_view_acquire(loop, session->room, &ws->view) != DP_OK) {
-        lws_close_reason(wsi, CLOSE_STATUS_TRY_AGAIN_LATER, (unsigned char *)(uintptr_t) "full", 4);
+    ws->wsi = wsi;
+    viewer_begin(&ws->viewer, loop, &native_protocol, &viewer_io_lws, wsi);
+    subscription *room;
+    if (viewer_join(&ws->viewer, session->room, &room) != DP_OK) {
+        viewer_end(&ws->viewer);
+        lws_close_reason(wsi, (enum lws_close_status)WS_CLOSE_TRY_LATER,
+                         (unsigned char *)(uintptr_t) "full", 4);
         return -1;
     }
     session->is_ws = true;
-    ws->wsi = wsi;
     ws->tokens_milli = loop->server->config.limits_messages_burst * TOKEN_MILLI;
     ws->tokens_ns = os_clock_ns();
-    ws->next = ws->view->viewers;
-    if (ws->next != NULL) {
-        ws->next->previous = ws;
-    }
-    ws->view->viewers = ws;
-    loop->sessions++;
-    atomic_fetch_add_explicit(&loop->server->viewers, 1, memory_order_relaxed);
-    metrics_add(METRIC_CONNECTIONS, 1);
-    metrics_add(METRIC_CONNECTIONS_TOTAL, 1);
-    say_hello(loop, session);
+    say_hello(loop, session, room);
     return 0;
 }
 
-static void on_closed(server_loop *loop, dp_session *session)
+static int on_writable(ws_session *ws)
 {
-    ws_session *ws = &session->u.ws;
-    if (!session->is_ws) {
-        return;
+    if (viewer_writable(&ws->viewer)) {
+        return 0;
     }
-    session->is_ws = false;
-    while (ws->reply_head != NULL) {
-        dp_buf *reply = ws->reply_head;
-        ws->reply_head = *reply_link(reply);
-        dp_put(reply);
+    if (ws->viewer.is_closing) {
+        lws_close_reason(ws->wsi, (enum lws_close_status)ws->viewer.close_status, NULL, 0);
     }
-    dp_put(ws->partial);
-    if (ws->previous != NULL) {
-        ws->previous->next = ws->next;
-    } else {
-        ws->view->viewers = ws->next;
+    return -1;
+}
+
+static void on_closed(dp_session *session)
+{
+    if (session->is_ws) {
+        session->is_ws = false;
+        dp_put(session->u.ws.partial);
+        viewer_end(&session->u.ws.viewer);
     }
-    if (ws->next != NULL) {
-        ws->next->previous = ws->previous;
-    }
-    loop_view_release(loop, ws->view);
-    loop->sessions--;
-    atomic_fetch_sub_explicit(&loop->server->viewers, 1, memory_order_relaxed);
-    metrics_add(METRIC_CONNECTIONS, -1);
 }
 
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
@@ -489,7 +277,7 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return session->is_ws ? on_writable(&session->u.ws) : -1;
     case LWS_CALLBACK_CLOSED:
-        on_closed(loop, session);
+        on_closed(session);
         return 0;
     default:
         return 0;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Viewers behind libwebsockets: WebSocket, with TLS or without, and raw TCP.
+ *
+ * libwebsockets takes a frame always and keeps what the socket did not take; is_full() says so, and
+ * nothing more is given to it before the socket is writable again.
+ */
+#include "server/conn/viewer.h"
+#include "server/server.h"
+
+static struct lws *wsi_of(const viewer *of)
+{
+    return of->socket;
+}
+
+static viewer_sent lws_io_send(viewer *to, const viewer_frame *frame)
+{
+    struct lws *wsi = wsi_of(to);
+    unsigned char *payload = (unsigned char *)dp_buf_data(frame->buf) + frame->offset;
+    size_t size_bytes = dp_buf_size(frame->buf) - frame->offset;
+    enum lws_write_protocol how = LWS_WRITE_TEXT;
+    if (frame->ws.opcode == WS_BINARY) {
+        how = LWS_WRITE_BINARY; /* a raw connection takes any kind as it is */
+    }
+    return lws_write(wsi, payload, size_bytes, how) < 0 ? VIEWER_BROKEN : VIEWER_SENT;
+}
+
+static bool lws_io_is_full(const viewer *of)
+{
+    return lws_partial_buffered(wsi_of(of)) != 0;
+}
+
+static void lws_io_ask(viewer *of)
+{
+    lws_callback_on_writable(wsi_of(of));
+}
+
+static void lws_io_read(viewer *of, bool on)
+{
+    lws_rx_flow_control(wsi_of(of), on ? 1 : 0);
+}
+
+static void lws_io_drop(viewer *of)
+{
+    lws_set_timeout(wsi_of(of), PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+}
+
+const viewer_io viewer_io_lws = {.send = lws_io_send,
+                                 .is_full = lws_io_is_full,
+                                 .ask = lws_io_ask,
+                                 .read = lws_io_read,
+                                 .drop = lws_io_drop};
