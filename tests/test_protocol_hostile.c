@@ -2,6 +2,8 @@
 /* Requests from nobody's friend: broken JSON and UTF-8, depth, size, a full arena, mutations. */
 #include "protocol_fixture.h"
 
+#include "json_message.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +19,14 @@ static void lone_surrogates_never_give_broken_utf8(void **state)
                                         "\\ufffe\\uffff", "\\ud800\\n"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char json[128];
-        char tail[512];
         snprintf(json, sizeof json, "{\"op\":\"send\",\"text\":\"%s\"}", texts[i]);
         assert_int_equal(parse(json), PROTOCOL_OK);
         assert_true(text_is_utf8(request.text, request.text_bytes));
-        size_t bytes = protocol_write_text_tail(&request, 1, tail, sizeof tail);
-        assert_true(bytes > 0 && text_is_utf8(tail, bytes));
+        size_t bytes = 0;
+        char *written = json_of_request(&request, &bytes);
+        assert_non_null(written);
+        assert_true(text_is_utf8(written, bytes));
+        free(written);
     }
 }
 
@@ -146,11 +150,11 @@ static void nesting_is_limited(void **state)
     (void)state;
     assert_int_equal(parse_nested(PROTOCOL_DEPTH_MAX), PROTOCOL_OK);
     assert_int_equal(parse_nested(PROTOCOL_DEPTH_MAX + 1), PROTOCOL_BAD_JSON);
-    assert_string_equal(message.text, "nested deeper than 32");
+    assert_string_equal(refusal.text, "nested deeper than 32");
     char flood[PROTOCOL_FRAME_BYTES_MAX];
     memset(flood, '[', sizeof flood);
     assert_int_equal(parse_bytes(flood, sizeof flood), PROTOCOL_BAD_JSON);
-    assert_string_equal(message.text, "nested deeper than 32");
+    assert_string_equal(refusal.text, "nested deeper than 32");
 }
 
 static void a_message_larger_than_a_frame_is_refused(void **state)
@@ -209,7 +213,7 @@ static void a_full_arena_is_busy_and_never_worse(void **state)
         protocol_parser *small;
         assert_int_equal(protocol_parser_create_sized(&limits, arena, &small), DP_OK);
         for (int again = 0; again < 2; again++) {
-            protocol_error error = protocol_parse(small, json, bytes, true, &request, &message);
+            protocol_error error = protocol_parse(small, json, bytes, true, &request, &refusal);
             assert_true(error == PROTOCOL_BUSY || error == PROTOCOL_BAD_REQUEST);
             assert_false(served && error == PROTOCOL_BUSY);
             served = error == PROTOCOL_BAD_REQUEST;
@@ -265,23 +269,22 @@ static size_t mutate(char *bytes, size_t size, size_t capacity, unsigned *seed)
  */
 static void check_accepted_round_trip(void)
 {
-    char tail[PROTOCOL_FRAME_BYTES_MAX * 2];
     char text[PROTOCOL_FRAME_BYTES_MAX];
     size_t text_bytes = request.text_bytes;
     size_t ext_bytes = request.ext_bytes;
     memcpy(text, request.text, text_bytes);
-    tail[0] = '{';
-    size_t bytes = protocol_write_text_tail(&request, 7, tail + 1, sizeof tail - 1);
-    assert_true(bytes > 0);
-    assert_true(bytes <= protocol_text_tail_bytes_max(&request));
-    assert_true(text_is_utf8(tail, bytes + 1));
+    size_t bytes = 0;
+    char *written = json_of_request(&request, &bytes);
+    assert_non_null(written);
+    assert_true(text_is_utf8(written, bytes));
     if (ext_bytes > 0) {
-        assert_memory_equal(tail + 1 + bytes - 1 - ext_bytes, request.ext, ext_bytes);
+        assert_memory_equal(written + bytes - 1 - ext_bytes, request.ext, ext_bytes);
     }
-    assert_int_equal(parse_form(tail, bytes + 1, false), PROTOCOL_OK);
+    assert_int_equal(parse_form(written, bytes, false), PROTOCOL_OK);
     assert_int_equal(request.text_bytes, text_bytes);
     assert_memory_equal(request.text, text, text_bytes);
     assert_int_equal(request.ext_bytes, ext_bytes);
+    free(written);
 }
 
 static void mutated_messages_are_refused_or_come_out_whole(void **state)

@@ -197,7 +197,7 @@ static void text_is_measured_in_code_points(void **state)
     for (size_t i = 0; i + 1 < sizeof characters / sizeof characters[0]; i++) {
         assert_int_equal(parse_text_of(characters[i], 200), PROTOCOL_OK);
         assert_int_equal(parse_text_of(characters[i], 201), PROTOCOL_TEXT_TOO_LONG);
-        assert_string_equal(message.text, "text has 201 characters, at most 200");
+        assert_string_equal(refusal.text, "text has 201 characters, at most 200");
     }
     assert_int_equal(parse_text_of("\\n", 300), PROTOCOL_TEXT_EMPTY);
 }
@@ -298,7 +298,7 @@ static void ext_is_limited_as_written(void **state)
     assert_int_equal(parse_ext_of(1024), PROTOCOL_OK);
     assert_int_equal(request.ext_bytes, 1024);
     assert_int_equal(parse_ext_of(1025), PROTOCOL_EXT_TOO_LARGE);
-    assert_string_equal(message.text, "ext has 1025 bytes, at most 1024");
+    assert_string_equal(refusal.text, "ext has 1025 bytes, at most 1024");
 }
 
 static void the_id_is_known_even_when_the_rest_is_wrong(void **state)

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -55,6 +56,13 @@ static const struct lws_protocols protocols[] = {
 
 /* The loop that this thread runs, NULL on other threads. */
 static _Thread_local server_loop *loop_of_thread;
+
+int64_t server_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static server_loop *loop_of(struct lws *wsi)
 {
@@ -143,10 +151,10 @@ void loop_post_upload(server_loop *loop, media_upload *upload)
     loop_wake(loop);
 }
 
-dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out)
+dp_status loop_view_acquire(server_loop *loop, const char *name, format_id format, room_view **out)
 {
     for (room_view *view = loop->views; view != NULL; view = view->loop_next) {
-        if (strcmp(room_name(view->room), name) == 0) {
+        if (view->format == format && strcmp(room_name(view->room), name) == 0) {
             view->viewer_count++;
             *out = view;
             return DP_OK;
@@ -158,7 +166,7 @@ dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out
         return status;
     }
     room_view *view;
-    status = room_view_create(room, loop, loop->index, &view);
+    status = room_view_create(room, loop, loop->index, format, &view);
     if (status != DP_OK) {
         room_release(room);
         return status;

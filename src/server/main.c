@@ -45,13 +45,6 @@ typedef enum action {
 
 extern char **environ;
 
-int64_t server_wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void print_help(void)
 {
     puts(
@@ -180,9 +173,9 @@ static void prewarm_messages(dp_server *server)
         .kind = DP_KIND_TEXT, .priority = DP_PRIORITY_NORMAL, .need = DP_NEED_HOST};
     for (size_t text_bytes = 1; count > 0 && text_bytes <= TEXT_BYTES_USUAL;
          text_bytes += TEXT_BYTES_STEP) {
-        protocol_request message = {.text_bytes = 0};
+        const message usual = {.text = {.size_bytes = (uint32_t)text_bytes}};
         size_t ready = 0;
-        request.size_bytes = protocol_text_tail_bytes_max(&message) + text_bytes;
+        request.size_bytes = message_packed_bytes(&usual);
         if (dp_prewarm(server->pool, &request, count, &ready) != DP_OK) {
             log_warn("buffers not made ready", "bytes=%zu", request.size_bytes);
             break;
@@ -347,7 +340,10 @@ static dp_status open_rooms(dp_server *server)
                          .rooms_max = (size_t)settings->limits_rooms_max,
                          .window_ns = (uint64_t)settings->fanout_flush_ms_max * 1000000u,
                          .notify = loop_notify_view,
-                         .quota_bytes_max = (size_t)settings->pool_room_quota_mib << 20};
+                         .quota_bytes_max = (size_t)settings->pool_room_quota_mib << 20,
+                         .settings = {.display_per_s = (uint32_t)settings->fanout_display_per_s,
+                                      .merge = (room_merge)settings->fanout_merge,
+                                      .merge_ms = (uint32_t)settings->fanout_merge_ms}};
     return room_table_create(&rooms, &server->rooms);
 }
 

@@ -153,7 +153,7 @@ dp_status media_find(media_store *store, const char *id, size_t id_bytes, dp_buf
     return find_key(store, &key, out, meta);
 }
 
-static void refuse(media_result *result, dp_status status, const char *message)
+static void refuse(media_result *result, dp_status status, const char *why)
 {
     switch (status) {
     case DP_ERR_TOO_LARGE:
@@ -180,7 +180,7 @@ static void refuse(media_result *result, dp_status status, const char *message)
         result->error = PROTOCOL_INTERNAL;
         break;
     }
-    snprintf(result->message, sizeof result->message, "%s", message);
+    snprintf(result->message, sizeof result->message, "%s", why);
 }
 
 static void keep_picture(media_task *task, const dp_render_result *rendered, media_result *result)
@@ -209,7 +209,7 @@ static void keep_picture(media_task *task, const dp_render_result *rendered, med
 }
 
 /* On a worker thread: keeps the picture, then answers everybody who waited for it. */
-static void task_done(void *user, dp_status status, const char *message,
+static void task_done(void *user, dp_status status, const char *why,
                       const dp_render_result *rendered)
 {
     media_task *task = user;
@@ -220,7 +220,7 @@ static void task_done(void *user, dp_status status, const char *message,
         keep_picture(task, rendered, &result);
         metrics_observe(HISTOGRAM_RENDER, os_clock_ns() - task->begun_ns, 1);
     } else {
-        refuse(&result, status, message);
+        refuse(&result, status, why);
     }
     pthread_mutex_lock(&store->lock);
     media_task **link = &store->tasks;

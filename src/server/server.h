@@ -23,6 +23,7 @@
 #include "render/render.h"
 #include "server/config/config.h"
 #include "server/conn/viewer.h"
+#include "server/gate/admit.h"
 #include "server/media.h"
 #include "server/room/room.h"
 #include "server/wire/protocol.h"
@@ -80,8 +81,7 @@ typedef struct ws_session {
     viewer viewer;
     dp_buf *partial; /* a message that arrives in pieces */
     size_t partial_bytes;
-    int64_t tokens_milli; /* the bucket, thousandths of a message */
-    uint64_t tokens_ns;
+    admit_bucket bucket;
 } ws_session;
 
 typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;
@@ -122,14 +122,10 @@ void loop_wake(server_loop *loop);
 void loop_flush_later(server_loop *loop, dp_room *room, uint64_t at_ns);
 void loop_notify_view(void *loop, room_view *view);
 void loop_post_upload(server_loop *loop, media_upload *upload);
-/* The loop's view of a room, made for its first viewer; DP_ERR_BUSY, DP_ERR_NOMEM. */
-dp_status loop_view_acquire(server_loop *loop, const char *name, room_view **out);
+/* The loop's view of a room in a format that can be built, made for its first viewer; DP_ERR_BUSY,
+ * DP_ERR_NOMEM. */
+dp_status loop_view_acquire(server_loop *loop, const char *name, format_id format, room_view **out);
 void loop_view_release(server_loop *loop, room_view *view);
-
-/* admit.c: the one way of a message into a room. */
-protocol_error admit_text(server_loop *loop, dp_room *room, const protocol_request *request,
-                          uint64_t *seq);
-protocol_error admit_media(server_loop *loop, const media_upload *upload, uint64_t *seq);
 
 /* conn.c */
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_message.h"
 #include "server/wire/protocol.h"
 #include "server/wire/text.h"
 
@@ -21,41 +22,39 @@ static void require(int condition)
     }
 }
 
-static void check_tail(const protocol_request *request)
+static void check_message(const protocol_request *request)
 {
-    size_t capacity = protocol_text_tail_bytes_max(request);
-    char *tail = malloc(capacity + 1);
-    require(tail != NULL);
-    tail[0] = '{';
-    size_t bytes = protocol_write_text_tail(request, 1790000000000, tail + 1, capacity);
-    require(bytes > 0);
-    require(text_is_utf8(tail, bytes + 1));
+    size_t bytes = 0;
+    char *written = json_of_request(request, &bytes);
+    require(written != NULL);
+    require(text_is_utf8(written, bytes));
     if (request->ext != NULL) {
-        require(memcmp(tail + bytes - request->ext_bytes, request->ext, request->ext_bytes) == 0);
+        require(memcmp(written + bytes - 1 - request->ext_bytes, request->ext,
+                       request->ext_bytes) == 0);
     }
-    /* What we write is again a message (ts and kind are unknown fields of it) with the same
+    /* What we write is again a message (seq, ts and kind are unknown fields of it) with the same
      * meaning. */
-    if (bytes + 1 <= PROTOCOL_FRAME_BYTES_MAX) {
+    if (bytes <= PROTOCOL_FRAME_BYTES_MAX) {
         protocol_request again;
-        protocol_message message;
+        protocol_message refusal;
         char *text = malloc(request->text_bytes);
         size_t text_bytes = request->text_bytes;
         size_t ext_bytes = request->ext_bytes;
         require(text != NULL);
         memcpy(text, request->text, text_bytes);
-        require(protocol_parse(parser, tail, bytes + 1, false, &again, &message) == PROTOCOL_OK);
+        require(protocol_parse(parser, written, bytes, false, &again, &refusal) == PROTOCOL_OK);
         require(again.text_bytes == text_bytes && memcmp(again.text, text, text_bytes) == 0);
         require(again.ext_bytes == ext_bytes);
         free(text);
     }
-    free(tail);
+    free(written);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const protocol_limits limits = {.text_chars_max = 200, .ext_bytes_max = 1024};
     protocol_request request;
-    protocol_message message;
+    protocol_message refusal;
     if (parser == NULL) {
         require(protocol_parser_create(&limits, &parser) == DP_OK);
     }
@@ -64,12 +63,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     /* The first byte chooses the form, so that one corpus serves both. */
     protocol_error error =
-        protocol_parse(parser, data + 1, size - 1, (data[0] & 1) != 0, &request, &message);
+        protocol_parse(parser, data + 1, size - 1, (data[0] & 1) != 0, &request, &refusal);
     require(error != PROTOCOL_BUSY);
-    require(memchr(message.text, '\0', sizeof message.text) != NULL);
-    require((error == PROTOCOL_OK) == (message.text[0] == '\0'));
+    require(memchr(refusal.text, '\0', sizeof refusal.text) != NULL);
+    require((error == PROTOCOL_OK) == (refusal.text[0] == '\0'));
     if (error == PROTOCOL_OK && request.op == PROTOCOL_OP_SEND) {
-        check_tail(&request);
+        check_message(&request);
     }
     return 0;
 }

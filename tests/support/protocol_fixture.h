@@ -17,7 +17,7 @@
 static const protocol_limits limits = {.text_chars_max = 200, .ext_bytes_max = 1024};
 static protocol_parser *parser;
 static protocol_request request;
-static protocol_message message;
+static protocol_message refusal;
 
 static inline int make_parser(void **state)
 {
@@ -41,8 +41,8 @@ static inline protocol_error parse_form(const void *bytes, size_t size_bytes, bo
     copy = malloc(size_bytes > 0 ? size_bytes : 1);
     assert_non_null(copy);
     memcpy(copy, bytes, size_bytes);
-    protocol_error error = protocol_parse(parser, copy, size_bytes, need_op, &request, &message);
-    assert_int_equal(error == PROTOCOL_OK, message.text[0] == '\0');
+    protocol_error error = protocol_parse(parser, copy, size_bytes, need_op, &request, &refusal);
+    assert_int_equal(error == PROTOCOL_OK, refusal.text[0] == '\0');
     return error;
 }
 
@@ -59,7 +59,7 @@ static inline protocol_error parse(const char *json)
 static inline void check_error(const char *json, protocol_error error, const char *words)
 {
     assert_string_equal(protocol_error_code(parse(json)), protocol_error_code(error));
-    assert_string_equal(message.text, words);
+    assert_string_equal(refusal.text, words);
 }
 
 #endif

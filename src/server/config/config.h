@@ -61,6 +61,10 @@
     N(fanout, batch_messages_max, 0, 0, 100000, "messages in a batch, 0 = as many as came")        \
     N(fanout, ring_batches, 256, 4, 65536, "batches a room keeps for slow viewers, power of two")  \
     N(fanout, slow_close_ms, 10000, 100, 600000, "a viewer behind for so long is closed")          \
+    N(fanout, display_per_s, 0, 0, 1000000,                                                        \
+      "messages a second that a room shows, 0 = all of them")                                      \
+    N(fanout, merge, 1, 0, 2, "identical comments: 0 all shown, 1 merged in full rooms, 2 merged") \
+    N(fanout, merge_ms, 2000, 1, 60000, "identical comments that close together are merged")       \
     N(limits, text_chars_max, 200, 1, 2000, "code points of a comment")                            \
     N(limits, ext_bytes_max, 1024, 0, 4096, "bytes of ext as written")                             \
     N(limits, messages_per_s, 20, 0, 1000000, "per connection, 0 = no limit")                      \

@@ -17,7 +17,6 @@
 #include "server/ops/metrics.h"
 
 #define REPLY_BYTES_MAX 512u
-#define TOKEN_MILLI     1000
 
 static void say_missed(subscription *of, uint64_t count)
 {
@@ -39,81 +38,65 @@ static void say_going_away(viewer *to, uint32_t retry_ms)
     viewer_reply(to, text, (size_t)size_bytes);
 }
 
-static const viewer_protocol native_protocol = {
-    .name = "json", .opcode = WS_TEXT, .missed = say_missed, .going_away = say_going_away};
+static const viewer_protocol native_protocol = {.name = "json",
+                                                .format = FORMAT_JSON,
+                                                .opcode = WS_TEXT,
+                                                .missed = say_missed,
+                                                .going_away = say_going_away};
 
 static void reply_error(ws_session *ws, const protocol_request *request, protocol_error error,
-                        const char *message, uint32_t retry_ms)
+                        const char *why, uint32_t retry_ms)
 {
     char text[REPLY_BYTES_MAX];
     metrics_reject(error);
     viewer_reply(&ws->viewer, text,
-                 protocol_write_error(request->has_id, request->id, error, message, retry_ms, text,
+                 protocol_write_error(request->has_id, request->id, error, why, retry_ms, text,
                                       sizeof text));
 }
 
-/* Takes one token; 0, or how many milliseconds until there is one. */
-static uint32_t bucket_take(const config *settings, ws_session *ws, uint64_t now_ns)
+/* His own message, which the room does not show, for its sender alone. */
+static void reply_own(ws_session *ws, const room_view *view, const message *in, uint64_t seq)
 {
-    int64_t rate = settings->limits_messages_per_s;
-    if (rate == 0) {
-        return 0;
+    dp_buf *frame = NULL;
+    if (room_own(view->room, view->format, in, seq, &frame) != DP_OK || frame == NULL) {
+        return;
     }
-    int64_t full = settings->limits_messages_burst * TOKEN_MILLI;
-    uint64_t passed_us = (now_ns - ws->tokens_ns) / 1000u;
-    if (passed_us > 3600000000u) {
-        passed_us = 3600000000u;
-    }
-    int64_t earned = (int64_t)passed_us * rate / 1000;
-    if (earned > 0) {
-        /* The remainder of a division is not lost: time moves only by what was earned. */
-        ws->tokens_ns = ws->tokens_milli + earned >= full
-                            ? now_ns
-                            : ws->tokens_ns + (uint64_t)(earned * 1000 / rate) * 1000u;
-        ws->tokens_milli = ws->tokens_milli + earned > full ? full : ws->tokens_milli + earned;
-    }
-    if (ws->tokens_milli >= TOKEN_MILLI) {
-        ws->tokens_milli -= TOKEN_MILLI;
-        return 0;
-    }
-    return (uint32_t)((TOKEN_MILLI - ws->tokens_milli + rate - 1) / rate) + 1u;
+    viewer_reply(&ws->viewer, (char *)dp_buf_data(frame) + BATCH_HEADROOM,
+                 dp_buf_size(frame) - BATCH_HEADROOM);
+    dp_put(frame);
 }
 
 static void handle_send(server_loop *loop, ws_session *ws, const protocol_request *request)
 {
-    const config *settings = &loop->server->config;
-    uint32_t wait_ms = bucket_take(settings, ws, os_clock_ns());
-    if (wait_ms > 0) {
-        char message[96];
-        snprintf(message, sizeof message,
-                 "more than %" PRId64 " messages a second; wait %" PRIu32 " ms",
-                 settings->limits_messages_per_s, wait_ms);
-        reply_error(ws, request, PROTOCOL_RATE_LIMITED, message, wait_ms);
-        return;
-    }
-    uint64_t seq;
-    protocol_error error = admit_text(loop, ws->viewer.rooms->view->room, request, &seq);
+    const room_view *view = ws->viewer.rooms->view;
+    message in;
+    admit_result result;
+    const admit_sender sender = {.bucket = &ws->bucket};
+    message_from_request(request, &in);
+    protocol_error error = admit_message(loop, view->room, &sender, &in, &result);
     if (error != PROTOCOL_OK) {
-        const char *message = error == PROTOCOL_SHUTTING_DOWN ? "the server is shutting down"
-                                                              : "no memory just now, try again";
-        reply_error(ws, request, error, message, 1000);
+        reply_error(ws, request, error, result.text.text, result.retry_ms);
         return;
     }
     if (request->has_id) {
         char text[REPLY_BYTES_MAX];
-        viewer_reply(&ws->viewer, text, protocol_write_ack(request->id, seq, text, sizeof text));
+        viewer_reply(&ws->viewer, text,
+                     protocol_write_ack(request->id, result.seq, text, sizeof text));
+    }
+    if (result.fate != ROOM_SHOWN) {
+        reply_own(ws, view, &in, result.seq);
     }
 }
 
 static void handle_message(server_loop *loop, ws_session *ws, const void *bytes, size_t size_bytes)
 {
     protocol_request request;
-    protocol_message message;
+    protocol_message refusal;
     protocol_error error =
-        protocol_parse(loop->parser, bytes, size_bytes, true, &request, &message);
+        protocol_parse(loop->parser, bytes, size_bytes, true, &request, &refusal);
     metrics_add(METRIC_RECEIVED_JSON, 1);
     if (error != PROTOCOL_OK) {
-        reply_error(ws, &request, error, message.text, 0);
+        reply_error(ws, &request, error, refusal.text, 0);
     } else if (request.op == PROTOCOL_OP_PING) {
         char text[REPLY_BYTES_MAX];
         viewer_reply(&ws->viewer, text,
@@ -236,8 +219,7 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
         return -1;
     }
     session->is_ws = true;
-    ws->tokens_milli = loop->server->config.limits_messages_burst * TOKEN_MILLI;
-    ws->tokens_ns = os_clock_ns();
+    admit_bucket_fill(&ws->bucket, loop->server->config.limits_messages_burst, os_clock_ns());
     say_hello(loop, session, room);
     return 0;
 }

@@ -129,7 +129,7 @@ dp_status viewer_join(viewer *who, const char *room, subscription **out)
         return DP_ERR_NOMEM;
     }
     *joined = (subscription){.owner = who, .sibling = who->rooms};
-    dp_status status = loop_view_acquire(who->loop, room, &joined->view);
+    dp_status status = loop_view_acquire(who->loop, room, who->protocol->format, &joined->view);
     if (status != DP_OK) {
         os_free(joined);
         return status;
@@ -230,7 +230,7 @@ static viewer_sent send_batch(subscription *room)
     viewer_sent sent = room->owner->io->send(room->owner, &frame);
     if (sent == VIEWER_SENT) {
         room->next_batch++;
-        room->next_seq = batch->first_seq + batch->count;
+        room->next_seq = batch->next_seq;
         metrics_add(METRIC_FRAMES, 1);
         metrics_add(METRIC_DELIVERED, batch->count);
         metrics_observe(HISTOGRAM_FANOUT, os_clock_ns() - batch->admitted_ns, batch->count);

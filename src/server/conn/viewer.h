@@ -68,6 +68,7 @@ typedef struct viewer_io {
 /* What a protocol says in its own words, by viewer_reply(). */
 typedef struct viewer_protocol {
     const char *name; /* "json"; label of logs and metrics */
+    format_id format; /* of its batches */
     ws_opcode opcode; /* of its replies: WS_TEXT or WS_BINARY */
     /* (optional) that `count` messages were lost, and that next_seq comes next */
     void (*missed)(subscription *of, uint64_t count);

@@ -213,10 +213,10 @@ static int respond_text(server_loop *loop, struct lws *wsi, http_session *http, 
 }
 
 static int respond_error(server_loop *loop, struct lws *wsi, http_session *http,
-                         protocol_error error, const char *message)
+                         protocol_error error, const char *why)
 {
     char text[512];
-    size_t size_bytes = protocol_write_http_error(error, message, text, sizeof text - 1);
+    size_t size_bytes = protocol_write_http_error(error, why, text, sizeof text - 1);
     text[size_bytes] = '\0';
     return respond_text(loop, wsi, http, protocol_error_http_status(error), text);
 }
@@ -367,9 +367,9 @@ static int expect_body(server_loop *loop, struct lws *wsi, http_session *http, h
     }
     unsigned long long declared = strtoull(value, NULL, 10);
     if (declared > bytes_max) {
-        char message[96];
-        snprintf(message, sizeof message, "%llu bytes, at most %zu are taken", declared, bytes_max);
-        return respond_error(loop, wsi, http, PROTOCOL_TOO_LARGE, message);
+        char why[96];
+        snprintf(why, sizeof why, "%llu bytes, at most %zu are taken", declared, bytes_max);
+        return respond_error(loop, wsi, http, PROTOCOL_TOO_LARGE, why);
     }
     if (declared == 0) {
         return respond_error(loop, wsi, http, PROTOCOL_BAD_REQUEST, "the body is empty");
@@ -490,28 +490,31 @@ static void drop_body(http_session *http)
 static int publish_message(server_loop *loop, struct lws *wsi, http_session *http)
 {
     protocol_request request;
-    protocol_message message = {.text = ""};
+    protocol_message refusal = {.text = ""};
     uint64_t seq = 0;
     metrics_add(METRIC_RECEIVED_HTTP, 1);
     protocol_error error = protocol_parse(loop->parser, dp_buf_data(http->body), http->body_bytes,
-                                          false, &request, &message);
+                                          false, &request, &refusal);
     dp_room *room = NULL;
     if (error == PROTOCOL_OK &&
         room_acquire(loop->server->rooms, http->room, true, &room) != DP_OK) {
         error = PROTOCOL_BUSY;
-        snprintf(message.text, sizeof message.text, "no place for another room");
+        snprintf(refusal.text, sizeof refusal.text, "no place for another room");
     }
     if (error == PROTOCOL_OK) {
-        error = admit_text(loop, room, &request, &seq);
+        message in;
+        admit_result result;
+        const admit_sender sender = {.who = NULL};
+        message_from_request(&request, &in);
+        error = admit_message(loop, room, &sender, &in, &result);
         room_release(room);
-        if (error != PROTOCOL_OK) {
-            snprintf(message.text, sizeof message.text, "cannot take it just now, try again");
-        }
+        seq = result.seq;
+        refusal = result.text;
     }
     drop_body(http);
     if (error != PROTOCOL_OK) {
         metrics_reject(error);
-        return respond_error(loop, wsi, http, error, message.text);
+        return respond_error(loop, wsi, http, error, refusal.text);
     }
     char text[48];
     snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", seq);
@@ -532,8 +535,11 @@ static int upload_answer(server_loop *loop, struct lws *wsi, http_session *http,
     media_result *result = &upload->result;
     uint64_t seq = 0;
     if (result->error == PROTOCOL_OK) {
-        result->error = admit_media(loop, upload, &seq);
-        snprintf(result->message, sizeof result->message, "cannot take it just now, try again");
+        const admit_sender sender = {.who = NULL};
+        admit_result admitted;
+        result->error = admit_media(loop, upload, &sender, &admitted);
+        seq = admitted.seq;
+        snprintf(result->message, sizeof result->message, "%s", admitted.text.text);
     }
     bool failed = result->error != PROTOCOL_OK;
     metrics_add(failed           ? METRIC_MEDIA_FAILED

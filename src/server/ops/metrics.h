@@ -21,9 +21,16 @@
     X(METRIC_RECEIVED_HTTP, "messages_received_total", "proto=\"http\"", "counter",                \
       "Messages that clients sent")                                                                \
     X(METRIC_ADMITTED, "messages_admitted_total", "", "counter", "Messages that entered a room")   \
+    X(METRIC_SHOWN, "messages_shown_total", "", "counter", "Admitted messages that rooms show")    \
+    X(METRIC_MERGED, "messages_merged_total", "", "counter",                                       \
+      "Admitted messages that stand in the count of an identical one")                             \
     X(METRIC_DELIVERED, "messages_delivered_total", "", "counter", "Messages written to viewers")  \
     X(METRIC_DROPPED_SLOW, "messages_dropped_total", "reason=\"slow_consumer\"", "counter",        \
-      "Messages that a viewer missed")                                                             \
+      "Messages that a viewer missed, or that nobody was shown")                                   \
+    X(METRIC_SAMPLED, "messages_dropped_total", "reason=\"density\"", "counter",                   \
+      "Messages that a viewer missed, or that nobody was shown")                                   \
+    X(METRIC_RECALLED, "messages_dropped_total", "reason=\"recalled\"", "counter",                 \
+      "Messages that a viewer missed, or that nobody was shown")                                   \
     X(METRIC_BATCHES, "batches_total", "", "counter", "Batches built")                             \
     X(METRIC_BATCH_BYTES, "batch_bytes_total", "", "counter", "Bytes of the batches built")        \
     X(METRIC_FRAMES, "frames_written_total", "", "counter", "WebSocket frames handed to sockets")  \

@@ -290,6 +290,8 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
                    DP_VERSION_STRING, dp_render_backend_name(server->render));
     metrics_write(&text);
     write_value(&text, "rooms", "gauge", "Rooms that exist", room_table_count(server->rooms));
+    write_value(&text, "room_bytes", "gauge", "Messages and batches that rooms hold",
+                room_table_bytes(server->rooms));
     write_render(&text, server);
     status_write_decoders(&text, server->render);
     write_pool(&text, server);

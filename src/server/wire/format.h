@@ -52,8 +52,10 @@ typedef struct format_batch {
     uint64_t sampled;               /* messages of the range left out for want of room on screen */
     uint64_t merged;                /* messages of the range that stand in another's count */
     uint64_t missed;                /* messages before first_seq that this viewer lost */
-    bool history;
-    bool recovered; /* a history that closes the gap of a resumed viewer completely */
+    bool own;       /* the viewer's own comment, which the room does not show to others */
+    bool history;   /* older messages, for a viewer that joins */
+    bool resumed;   /* a history for a viewer that said what it had seen last ... */
+    bool recovered; /* ... and that closes the gap completely */
 } format_batch;
 
 typedef struct format_ops {

@@ -10,7 +10,7 @@
  * A format serialises only what is really shown, and only where somebody speaks it.
  *
  * Slices point into whatever the message was read from: parsed bytes before packing, the packed
- * buffer after.  Thread safe: no state.
+ * buffer after.  A slice of no bytes is an absent one.  Thread safe: no state.
  */
 #ifndef DP_SERVER_WIRE_MESSAGE_H
 #define DP_SERVER_WIRE_MESSAGE_H
@@ -73,7 +73,14 @@ typedef struct message {
     message_slice ext; /* JSON as the sender wrote it */
     message_media media;
     message_super_chat super_chat;
+    bool is_plain; /* of a view: JSON strings hold text, user_id and name without an escape */
 } message;
+
+#define MESSAGE_TEXT_BYTES_MAX (1u << 20) /* of text and of ext; more is a programmer's error */
+
+/* What a parsed request asks to have said: a text of nobody, without a time.  The slices point
+ * where the request's do. */
+void message_from_request(const protocol_request *request, message *out);
 
 /* Bytes that message_pack() writes. */
 size_t message_packed_bytes(const message *in);

@@ -37,6 +37,13 @@ typedef enum protocol_mode {
     X(PROTOCOL_TEXT_TOO_LONG, "text_too_long", 422)                                                \
     X(PROTOCOL_EXT_TOO_LARGE, "ext_too_large", 422)                                                \
     X(PROTOCOL_RATE_LIMITED, "rate_limited", 429)                                                  \
+    X(PROTOCOL_FORBIDDEN, "forbidden", 403)                                                        \
+    X(PROTOCOL_MUTED, "muted", 403)                                                                \
+    X(PROTOCOL_BANNED, "banned", 403)                                                              \
+    X(PROTOCOL_ROOM_CLOSED, "room_closed", 403)                                                    \
+    X(PROTOCOL_SLOW_MODE, "slow_mode", 429)                                                        \
+    X(PROTOCOL_BLOCKED, "blocked", 422)                                                            \
+    X(PROTOCOL_REPEATED, "repeated", 429)                                                          \
     X(PROTOCOL_BUSY, "busy", 503)                                                                  \
     X(PROTOCOL_SHUTTING_DOWN, "shutting_down", 503)                                                \
     X(PROTOCOL_NOT_FOUND, "not_found", 404)                                                        \
@@ -93,28 +100,7 @@ void protocol_parser_destroy(protocol_parser *parser);
 protocol_error protocol_parse(protocol_parser *parser, const void *bytes, size_t size_bytes,
                               bool need_op, protocol_request *out, protocol_message *message);
 
-/*
- * Writers return the bytes written, 0 when `capacity_bytes` is too small.  A message is written
- * without its number, which the room gives later: `"ts":...,"kind":"text",...}` (see batch.h).
- */
-size_t protocol_text_tail_bytes_max(const protocol_request *request);
-size_t protocol_write_text_tail(const protocol_request *request, int64_t ts_ms, char *to,
-                                size_t capacity_bytes);
-
-typedef struct protocol_media {
-    const char *id; /* 64 hexadecimal digits */
-    const char *content_type;
-    uint32_t width, height, frames;
-    const char *source; /* "svg", "jpeg", ... */
-    const char *engine;
-    const char *tier;
-    protocol_mode mode;
-} protocol_media;
-
-#define PROTOCOL_MEDIA_TAIL_BYTES_MAX 512u
-size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, char *to,
-                                 size_t capacity_bytes);
-
+/* Writers return the bytes written, 0 when `capacity_bytes` is too small. */
 size_t protocol_write_ack(int64_t id, uint64_t seq, char *to, size_t capacity_bytes);
 size_t protocol_write_pong(bool has_id, int64_t id, char *to, size_t capacity_bytes);
 /* retry_ms 0 = left out. */

@@ -19,12 +19,6 @@
 /* yajl_gen_t is about 580 bytes in yajl 2.1 (128 levels of state), its buffer's head 32. */
 #define GENERATOR_BYTES 1024u
 
-#define MEDIA_URL_PREFIX "/v1/media/"
-
-/* Longest forms:
- * `"ts":,"kind":"text","text":"","mode":"reverse","color":"#ffffff","size":,"ext":}`. */
-#define TEXT_TAIL_FRAME_BYTES_MAX 160u
-
 typedef struct sink {
     char *to;
     size_t capacity_bytes;
@@ -71,15 +65,6 @@ static void put_signed(sink *into, int64_t number)
         put_literal(into, "-");
     }
     put_unsigned(into, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
-}
-
-static void put_color(sink *into, uint32_t color)
-{
-    char text[7] = "#";
-    for (int i = 1; i < 7; i++) {
-        text[i] = "0123456789abcdef"[color >> (24 - 4 * i) & 0xF];
-    }
-    put_bytes(into, text, sizeof text);
 }
 
 static size_t finish(const sink *into)
@@ -131,69 +116,6 @@ static void put_member(sink *into, const char *before, const char *value)
 {
     put_literal(into, before);
     put_string(into, value, strlen(value));
-}
-
-size_t protocol_text_tail_bytes_max(const protocol_request *request)
-{
-    size_t bytes = TEXT_TAIL_FRAME_BYTES_MAX + request->text_bytes + request->ext_bytes;
-    for (size_t i = 0; i < request->text_bytes; i++) {
-        unsigned char c = (unsigned char)request->text[i];
-        if (c == '"' || c == '\\') {
-            bytes += 1;
-        } else if (c < 0x20) {
-            bytes += 5; /* \u00XX; a cleaned text has none */
-        }
-    }
-    return bytes;
-}
-
-size_t protocol_write_text_tail(const protocol_request *request, int64_t ts_ms, char *to,
-                                size_t capacity_bytes)
-{
-    sink line = {.to = to, .capacity_bytes = capacity_bytes};
-    put_literal(&line, "\"ts\":");
-    put_signed(&line, ts_ms);
-    put_literal(&line, ",\"kind\":\"text\",\"text\":");
-    put_string(&line, request->text, request->text_bytes);
-    put_literal(&line, ",\"mode\":\"");
-    put_literal(&line, protocol_mode_name(request->mode));
-    put_literal(&line, "\",\"color\":\"");
-    put_color(&line, request->color);
-    put_literal(&line, "\",\"size\":");
-    put_signed(&line, request->size_px);
-    if (request->ext != NULL) {
-        put_literal(&line, ",\"ext\":");
-        put_bytes(&line, request->ext, request->ext_bytes);
-    }
-    put_literal(&line, "}");
-    return finish(&line);
-}
-
-size_t protocol_write_media_tail(const protocol_media *media, int64_t ts_ms, char *to,
-                                 size_t capacity_bytes)
-{
-    char url[sizeof MEDIA_URL_PREFIX + 64];
-    sink line = {.to = to, .capacity_bytes = capacity_bytes};
-    snprintf(url, sizeof url, MEDIA_URL_PREFIX "%s", media->id);
-    put_literal(&line, "\"ts\":");
-    put_signed(&line, ts_ms);
-    put_literal(&line, ",\"kind\":\"media\",\"mode\":\"");
-    put_literal(&line, protocol_mode_name(media->mode));
-    put_literal(&line, "\",\"media\":{");
-    put_member(&line, "\"id\":", media->id);
-    put_member(&line, ",\"url\":", url);
-    put_member(&line, ",\"type\":", media->content_type);
-    put_literal(&line, ",\"width\":");
-    put_unsigned(&line, media->width);
-    put_literal(&line, ",\"height\":");
-    put_unsigned(&line, media->height);
-    put_literal(&line, ",\"frames\":");
-    put_unsigned(&line, media->frames);
-    put_member(&line, ",\"source\":", media->source);
-    put_member(&line, ",\"engine\":", media->engine);
-    put_member(&line, ",\"tier\":", media->tier);
-    put_literal(&line, "}}");
-    return finish(&line);
 }
 
 size_t protocol_write_ack(int64_t id, uint64_t seq, char *to, size_t capacity_bytes)
