@@ -17,7 +17,7 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
 endif()
 
 if(TARGET dp_server_gate AND CMOCKA_FOUND)
-  foreach(unit comment_filter confusable filter_words identity limits repeat)
+  foreach(unit comment_filter confusable filter_words identity limits moderation repeat)
     dp_test(test_${unit} LINK dp_server_gate)
   endforeach()
 endif()

@@ -297,7 +297,7 @@ static void no_memory_is_said_and_the_old_lists_stay(void **state)
     }
     assert_true(failed > 15);
     assert_int_equal(scan(set, "two"), FILTER_BLOCK);
-    for (uint64_t nth = 1; nth < 100; nth++) {
+    for (uint64_t nth = 1; nth < 40; nth++) {
         filter_set *other = NULL;
         os_malloc_fail_nth(nth);
         (void)filter_create_by(engine, list_path, &other, error, sizeof error);
@@ -335,7 +335,7 @@ static void threads_scan_while_lists_are_swapped(void **state)
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, race_scan, &run), 0);
     }
-    for (int i = 0; i < 40 || atomic_load(&run.scans) < 1000; i++) {
+    for (int i = 0; i < 20 || atomic_load(&run.scans) < 1000; i++) {
         char error[256];
         write_list(i % 2 == 0 ? "block /\\d{5}/\n" : "block always\nhold other\n");
         assert_int_equal(filter_reload(run.set, error, sizeof error), DP_OK);

@@ -43,6 +43,8 @@ typedef struct filter_lists {
 
 typedef struct filter_slot {
     _Alignas(64) _Atomic bool is_taken;
+    _Atomic bool
+        is_wanted; /* by a reload: who scans takes another, or a busy thread would keep it */
     filter_lists *lists;
     scan_memory *memory; /* pages that only longer texts touch */
 } filter_slot;
@@ -208,9 +210,11 @@ static dp_status lists_create(const filter_set *set, filter_lists **out, char *e
 
 static void slot_take(filter_slot *slot)
 {
+    atomic_store_explicit(&slot->is_wanted, true, memory_order_relaxed);
     while (atomic_exchange_explicit(&slot->is_taken, true, memory_order_acquire)) {
         sched_yield();
     }
+    atomic_store_explicit(&slot->is_wanted, false, memory_order_relaxed);
 }
 
 static void slot_give(filter_slot *slot)
@@ -227,8 +231,9 @@ static size_t slot_find(filter_set *set)
     size_t index = thread_number % FILTER_SLOTS;
     for (;;) {
         for (size_t i = 0; i < FILTER_SLOTS; i++, index = (index + 1) % FILTER_SLOTS) {
-            if (!atomic_exchange_explicit(&set->slots[index].is_taken, true,
-                                          memory_order_acquire)) {
+            filter_slot *slot = &set->slots[index];
+            if (!atomic_load_explicit(&slot->is_wanted, memory_order_relaxed) &&
+                !atomic_exchange_explicit(&slot->is_taken, true, memory_order_acquire)) {
                 return index;
             }
         }
