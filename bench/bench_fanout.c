@@ -2,10 +2,11 @@
 /*
  * bench fanout: one room of danpoold, its viewers, and the floor under it.
  *
- * Three scenarios, each a fresh danpoold on one core and the load client on another: room batches
- * at the full rate, room batches at a rate that one write per message can carry too, and one write
- * per message at that rate.  After each the floor (fanout_floor.h) sends frames of the same size
- * and number, so that the ratio says what everything but the kernel's send() costs.
+ * Then where its bounds are (fanout_bounds.h).  Three scenarios, each a fresh danpoold on one core
+ * and the load client on another: room batches at the full rate, room batches at a rate that one
+ * write per message can carry too, and one write per message at that rate.  After each the floor
+ * (fanout_floor.h) sends frames of the same size and number, so that the ratio says what everything
+ * but the kernel's send() costs.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -15,16 +16,13 @@
 #include <sys/resource.h>
 
 #include "fanout_batch.h"
+#include "fanout_bounds.h"
 #include "fanout_floor.h"
-#include "fanout_load.h"
-#include "fanout_server.h"
+#include "fanout_run.h"
 #include "harness.h"
 
-#define SERVER_CORE        0
-#define CLIENT_CORE        1
-#define CONNECT_MS_MAX     30000
-#define DRAIN_MS_MAX       10000
 #define FLOOR_SECONDS_MAX  3.0
+#define BOUNDS_SECONDS     3.0
 #define DESCRIPTORS_SPARED 64u
 
 static struct {
@@ -70,12 +68,6 @@ static const scenario scenarios[SCENARIOS] = {
     {"singles", true, &settings.single_rate, {BENCH_GOAL_RATIO_MAX, 1.15, false}, 8.0},
 };
 
-/* What the server used between two moments. */
-typedef struct cost {
-    double cpu_s;
-    double wait_s;
-} cost;
-
 /* What the repeats of one scenario gave. */
 typedef struct outcome {
     bench_samples cost;         /* CPU seconds per million deliveries */
@@ -115,8 +107,8 @@ static bool floor_measure(bench *b, const load_result *r, outcome *o)
         .frame_bytes = (size_t)(r->frame_bytes / r->frames) + 4, /* and the head of a frame */
         .windows_per_s = (double)r->frames / (double)connection_count() / r->seconds,
         .seconds = r->seconds < FLOOR_SECONDS_MAX ? r->seconds : FLOOR_SECONDS_MAX,
-        .core = SERVER_CORE,
-        .sink_core = CLIENT_CORE};
+        .core = RUN_SERVER_CORE,
+        .sink_core = RUN_CLIENT_CORE};
     if (!floor_run(&config, &per_send, error)) {
         bench_fail(b, "%s", error);
         return false;
@@ -127,10 +119,11 @@ static bool floor_measure(bench *b, const load_result *r, outcome *o)
 }
 
 /* Judges and keeps what one run of the load gave. */
-static bool keep(bench *b, const load_result *r, const cost *used, outcome *o)
+static bool keep(bench *b, const run_result *run, outcome *o)
 {
-    o->lost += r->lost;
-    o->repeated += r->repeated;
+    const load_result *r = &run->load;
+    o->lost += r->lost + run->warmup.lost;
+    o->repeated += r->repeated + run->warmup.repeated;
     o->missed += r->missed;
     bench_hist_merge(&o->latency_ns, &r->latency_ns);
     uint64_t late = bench_hist_quantile(&r->late_ns, 0.99);
@@ -145,51 +138,18 @@ static bool keep(bench *b, const load_result *r, const cost *used, outcome *o)
         bench_fail(b, "nothing was delivered");
         return false;
     }
-    bench_samples_add(&o->cost, used->cpu_s / (double)r->delivered * 1e6);
-    bench_samples_add(&o->wait_share, 100.0 * used->wait_s / r->seconds);
+    bench_samples_add(&o->resident_mib, (double)run->resident_idle_bytes / 1048576.0);
+    bench_samples_add(&o->per_viewer_kib,
+                      ((double)run->resident_idle_bytes - (double)run->resident_empty_bytes) /
+                          1024.0 / (double)connection_count());
+    bench_samples_add(&o->cost, run->cpu_s / (double)r->delivered * 1e6);
+    bench_samples_add(&o->wait_share, 100.0 * run->wait_s / r->seconds);
     bench_samples_add(&o->client_share, 100.0 * r->client_cpu_s / r->seconds);
     return true;
 }
 
-static bool load_measure(bench *b, const server *s, unsigned rate, outcome *o, load_result *r)
+static bool run_scenario(bench *b, const char *path, const scenario *s, outcome *o)
 {
-    char error[160];
-    const load_config config = {.port = s->port,
-                                .room = "bench",
-                                .viewers = (size_t)settings.viewers,
-                                .senders = (size_t)settings.senders,
-                                .text_bytes = (size_t)settings.text_bytes,
-                                .connect_ms_max = CONNECT_MS_MAX};
-    uint64_t empty = server_resident_bytes(s);
-    load *l = load_open(&config, error);
-    if (l == NULL) {
-        bench_fail(b, "%s", error);
-        return false;
-    }
-    load_idle(l, 0.2);
-    uint64_t idle = server_resident_bytes(s);
-    bench_samples_add(&o->resident_mib, (double)idle / 1048576.0);
-    bench_samples_add(&o->per_viewer_kib,
-                      ((double)idle - (double)empty) / 1024.0 / (double)connection_count());
-    load_run(l, rate, bench_is_quick(b) ? 0.2 : 1.0, DRAIN_MS_MAX, r); /* warm-up */
-    o->lost += r->lost;
-    o->repeated += r->repeated;
-    cost used = {server_cpu_s(s), server_wait_s(s)};
-    load_run(l, rate, (double)settings.seconds, DRAIN_MS_MAX, r);
-    used = (cost){server_cpu_s(s) - used.cpu_s, server_wait_s(s) - used.wait_s};
-    load_close(l);
-    return keep(b, r, &used, o);
-}
-
-static bool run_once(bench *b, const char *path, const scenario *s, outcome *o)
-{
-    static const char *const batched[] = {"listen.address=127.0.0.1",
-                                          "listen.port=0",
-                                          "listen.loops=1",
-                                          "limits.messages_per_s=0",
-                                          "limits.connections_max=20000",
-                                          "log.level=warn",
-                                          NULL};
     static const char *const single[] = {"listen.address=127.0.0.1",
                                          "listen.port=0",
                                          "listen.loops=1",
@@ -199,18 +159,22 @@ static bool run_once(bench *b, const char *path, const scenario *s, outcome *o)
                                          "fanout.batch_messages_max=1",
                                          "fanout.flush_ms_max=0",
                                          NULL};
-    static load_result r;
+    static run_result result;
     char error[160];
-    server child;
-    if (!server_start(path, s->single ? single : batched, SERVER_CORE, &child, error)) {
+    const run_plan plan = {.danpoold = path,
+                           .settings = s->single ? single : run_settings_usual,
+                           .load = {.room = "bench",
+                                    .viewers = (size_t)settings.viewers,
+                                    .senders = (size_t)settings.senders,
+                                    .text_bytes = (size_t)settings.text_bytes},
+                           .rate = (unsigned)*s->rate,
+                           .seconds = (double)settings.seconds,
+                           .warmup_s = bench_is_quick(b) ? 0.2 : 1.0};
+    if (!run_once(&plan, &result, error)) {
         bench_fail(b, "%s", error);
         return false;
     }
-    bool ok = load_measure(b, &child, (unsigned)*s->rate, o, &r);
-    if (!server_stop(&child)) {
-        bench_fail(b, "danpoold did not stop cleanly");
-    }
-    return ok && floor_measure(b, &r, o);
+    return keep(b, &result, o) && floor_measure(b, &result.load, o);
 }
 
 static bench_row row_of(const char *name, const char *unit, double value)
@@ -345,7 +309,7 @@ static void run_all(bench *b, const char *path)
     for (int repeat = 0; repeat < bench_repeats(b); repeat++) {
         for (size_t i = 0; i < SCENARIOS; i++) {
             bool wanted = scenario_wanted(b, &scenarios[i]) || (all && i == 0);
-            if (wanted && !run_once(b, path, &scenarios[i], &outcomes[i])) {
+            if (wanted && !run_scenario(b, path, &scenarios[i], &outcomes[i])) {
                 return;
             }
         }
@@ -360,6 +324,14 @@ static void run_all(bench *b, const char *path)
     if (outcomes[0].cost.count > 0) {
         emit_memory(b, &outcomes[0]);
     }
+    const bounds_plan bounds = {.danpoold = path,
+                                .viewers = (size_t)settings.viewers,
+                                .text_bytes = (size_t)settings.text_bytes,
+                                .seconds = bench_is_quick(b) ? 0.3 : BOUNDS_SECONDS};
+    bounds_sustained(b, &bounds);
+    bounds_ingest(b, &bounds);
+    bounds_stalled(b, &bounds);
+    bounds_idle(b, &bounds);
 }
 
 static void make_quick(void)
@@ -392,7 +364,7 @@ int main(int argc, char **argv)
     if (!server_find(settings.danpoold, path, sizeof path)) {
         bench_fail(b, "danpoold was not found; build it, or name it with --danpoold");
     } else if (raise_descriptors(b)) {
-        (void)bench_pin(CLIENT_CORE);
+        (void)bench_pin(RUN_CLIENT_CORE);
         run_all(b, path);
     }
     return bench_close(b);

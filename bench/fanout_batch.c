@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches by their first sequence number, 256 of them kept: a viewer is rarely further behind than
- * that, and one that is costs a scan of its own.
+ * Batches by room and first sequence number, CACHE_SLOTS of them kept: a viewer is rarely further
+ * behind than that, and one that is costs a scan of its own.
  *
  * The search strings below cannot occur inside a comment's text, where quotes are escaped.
  */
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_SLOTS 256u
+#define CACHE_SLOTS 2048u
+#define ROOM_STRIDE 97u
 
 static const char batch_head[] = "{\"op\":\"batch\",\"seq\":";
 static const char missed_key[] = "\"missed\":";
@@ -120,7 +121,8 @@ static bool scan(batch *b, const char *at)
     }
 }
 
-const batch *batch_read(batch_cache *cache, const char *payload, size_t count, bool *broken)
+const batch *batch_read(batch_cache *cache, size_t room, const char *payload, size_t count,
+                        bool *broken)
 {
     const char *at = payload;
     uint64_t seq = 0;
@@ -132,7 +134,8 @@ const batch *batch_read(batch_cache *cache, const char *payload, size_t count, b
     if (!read_number(&at, payload + count, &seq)) {
         return NULL;
     }
-    batch *b = &cache->slots[seq % CACHE_SLOTS];
+    /* Many rooms run through the same numbers: each has slots of its own, as far as there are. */
+    batch *b = &cache->slots[(seq + room * ROOM_STRIDE) % CACHE_SLOTS];
     if (b->byte_count != count || memcmp(b->bytes, payload, count) != 0) {
         void *bytes = b->bytes;
         bool ok = grow(&bytes, &b->byte_size, count, 1);

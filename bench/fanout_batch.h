@@ -37,10 +37,12 @@ batch_cache *batch_cache_create(void);
 void batch_cache_destroy(batch_cache *cache);
 
 /*
- * The batch that is in this payload: valid until the next call.  NULL when the payload is no batch,
- * *broken telling whether it is one that cannot be understood (or memory ran out).
+ * The batch of room number `room` that is in this payload: valid until the next call.  NULL when
+ * the payload is no batch, *broken telling whether it is one that cannot be understood (or memory
+ * ran out).
  */
-const batch *batch_read(batch_cache *cache, const char *payload, size_t count, bool *broken);
+const batch *batch_read(batch_cache *cache, size_t room, const char *payload, size_t count,
+                        bool *broken);
 
 /* Writes the client's send message; returns its length, 0 when it does not fit. */
 size_t batch_message_write(char *out, size_t out_size, const batch_message *message,

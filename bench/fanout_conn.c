@@ -124,6 +124,13 @@ void conn_flush(conn_io *io, conn *c)
     watch_writes(io, c);
 }
 
+void conn_deafen(conn_io *io, conn *c)
+{
+    if (c->fd >= 0) {
+        (void)epoll_ctl(io->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    }
+}
+
 bool conn_queue(conn *c, uint8_t opcode, const char *payload, size_t count)
 {
     char frame[2048];

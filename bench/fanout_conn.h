@@ -54,4 +54,7 @@ void conn_event(conn_io *io, conn *c, uint32_t events, const char *room, unsigne
 bool conn_queue(conn *c, uint8_t opcode, const char *payload, size_t count);
 void conn_flush(conn_io *io, conn *c);
 
+/* Reads nothing of this connection from now on, and does not notice how it ends. */
+void conn_deafen(conn_io *io, conn *c);
+
 #endif

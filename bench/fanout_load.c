@@ -37,10 +37,16 @@ struct load {
     size_t count;
     size_t open; /* upgrades done */
     batch_cache *cache;
-    uint64_t sent[BATCH_SENDERS_MAX];
+    size_t senders; /* of all rooms */
+    uint64_t sent[LOAD_ROOMS_MAX][BATCH_SENDERS_MAX];
     uint64_t now_ns;     /* of the current event */
     load_result *result; /* of the running phase, NULL between phases */
 };
+
+static size_t room_of(const load *l, const conn *c)
+{
+    return (size_t)(c - l->conns) % l->config.rooms;
+}
 
 static void message_seen(load *l, conn *c, const batch_message *m)
 {
@@ -61,7 +67,7 @@ static void on_message(void *user, conn *c, const char *payload, size_t count)
     static const char error_head[] = "{\"op\":\"error\"";
     load *l = user;
     bool broken = false;
-    const batch *b = batch_read(l->cache, payload, count, &broken);
+    const batch *b = batch_read(l->cache, room_of(l, c), payload, count, &broken);
     if (l->result == NULL) {
         return;
     }
@@ -87,6 +93,15 @@ static bool timer_set(load *l, uint64_t period_ns)
     return timerfd_settime(l->timer, 0, &when, NULL) == 0;
 }
 
+static void room_name(const load *l, const conn *c, char out[64])
+{
+    if (l->config.rooms == 1) {
+        (void)snprintf(out, 64, "%s", l->config.room);
+    } else {
+        (void)snprintf(out, 64, "%s-%zu", l->config.room, room_of(l, c));
+    }
+}
+
 /* Waits at most timeout_ms for events and handles them. */
 static void turn(load *l, int timeout_ms)
 {
@@ -101,7 +116,9 @@ static void turn(load *l, int timeout_ms)
         }
         conn_state before = c->state;
         l->now_ns = bench_now_ns();
-        conn_event(&l->io, c, events[i].events, l->config.room, l->config.port);
+        char room[64];
+        room_name(l, c, room);
+        conn_event(&l->io, c, events[i].events, room, l->config.port);
         if (c->state == before) {
             continue;
         }
@@ -147,7 +164,9 @@ load *load_open(const load_config *config, char error[160])
         return NULL;
     }
     l->config = *config;
-    l->count = config->viewers + config->senders;
+    l->config.rooms = config->rooms == 0 ? 1 : config->rooms;
+    l->senders = config->senders * l->config.rooms;
+    l->count = config->viewers + l->senders;
     l->io = (conn_io){.epoll = epoll_create1(EPOLL_CLOEXEC),
                       .scratch = malloc(SCRATCH_BYTES),
                       .scratch_size = SCRATCH_BYTES,
@@ -193,18 +212,22 @@ void load_close(load *l)
  */
 static bool send_one(load *l, uint64_t index, uint64_t due_ns)
 {
-    size_t sender = (size_t)(index % l->config.senders);
-    conn *c = &l->conns[sender];
+    /* Connections go round the rooms, so the first ones are each room's first sender, and so on. */
+    size_t at = (size_t)(index % l->senders);
+    conn *c = &l->conns[at];
+    size_t room = at % l->config.rooms;
+    size_t sender = at / l->config.rooms;
     if (c->state != CONN_OPEN || c->out.used > SENDER_BACKLOG_MAX) {
         return false;
     }
     char payload[MESSAGE_BYTES_MAX];
-    const batch_message m = {.n = l->sent[sender], .sent_ns = due_ns, .sender = (uint32_t)sender};
+    const batch_message m = {
+        .n = l->sent[room][sender], .sent_ns = due_ns, .sender = (uint32_t)sender};
     size_t length = batch_message_write(payload, sizeof payload, &m, l->config.text_bytes);
     if (length == 0 || !conn_queue(c, 0x1, payload, length)) {
         return false;
     }
-    l->sent[sender]++;
+    l->sent[room][sender]++;
     l->result->sent++;
     uint64_t now = bench_now_ns();
     bench_hist_add(&l->result->late_ns, now > due_ns ? now - due_ns : 0, 1);
@@ -227,7 +250,7 @@ static void send_phase(load *l, unsigned rate, uint64_t start_ns, uint64_t total
             index++;
             due = start_ns + index * 1000000000u / rate;
         }
-        for (size_t i = 0; i < l->config.senders; i++) {
+        for (size_t i = 0; i < l->senders; i++) {
             conn_flush(&l->io, &l->conns[i]);
         }
     }
@@ -238,10 +261,11 @@ static void send_phase(load *l, unsigned rate, uint64_t start_ns, uint64_t total
 static uint64_t outstanding(const load *l, bool open_only)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < l->count; i++) {
+    for (size_t i = 0; i < l->count - l->config.stalled; i++) {
+        const conn *c = &l->conns[i];
         for (size_t s = 0; s < l->config.senders; s++) {
-            if (!open_only || l->conns[i].state == CONN_OPEN) {
-                sum += l->sent[s] - l->conns[i].next[s];
+            if (!open_only || c->state == CONN_OPEN) {
+                sum += l->sent[room_of(l, c)][s] - c->next[s];
             }
         }
     }
@@ -262,6 +286,10 @@ void load_run(load *l, unsigned rate, double seconds, int drain_ms_max, load_res
 {
     memset(out, 0, sizeof *out);
     l->result = out;
+    /* The last ones, so that they are no senders. */
+    for (size_t i = l->count - l->config.stalled; i < l->count; i++) {
+        conn_deafen(&l->io, &l->conns[i]);
+    }
     double cpu_start = thread_cpu_s();
     uint64_t start = bench_now_ns();
     send_phase(l, rate, start, (uint64_t)((double)rate * seconds));
@@ -272,12 +300,12 @@ void load_run(load *l, unsigned rate, double seconds, int drain_ms_max, load_res
     out->seconds = (double)(bench_now_ns() - start) / 1e9;
     out->client_cpu_s = thread_cpu_s() - cpu_start;
     out->lost += outstanding(l, false);
-    for (size_t i = 0; i < l->count; i++) {
+    for (size_t i = 0; i < l->count - l->config.stalled; i++) {
         out->closed += l->conns[i].state == CONN_CLOSED ? 1u : 0u;
     }
     /* What comes late from here on counts as repeated in the next phase, not as delivered. */
     for (size_t i = 0; i < l->count; i++) {
-        memcpy(l->conns[i].next, l->sent, sizeof l->sent);
+        memcpy(l->conns[i].next, l->sent[room_of(l, &l->conns[i])], sizeof l->conns[i].next);
     }
     l->result = NULL;
 }

@@ -7,6 +7,9 @@
  * the moment a message was *due* to be sent, not from when the client got round to it, so a client
  * or a server that stalls is not forgiven the messages it delayed.
  *
+ * Rooms are all alike: connection i is in room i % rooms, and each room has its own senders.  A
+ * viewer that is `stalled` reads nothing from the first send on, and nothing is expected of it.
+ *
  * A load is used by one thread.  Everything is bounded in time by the configuration.
  */
 #ifndef DP_BENCH_FANOUT_LOAD_H
@@ -18,13 +21,17 @@
 
 #include "harness.h"
 
+#define LOAD_ROOMS_MAX 256u
+
 typedef struct load load;
 
 typedef struct load_config {
-    unsigned port; /* on 127.0.0.1 */
-    const char *room;
-    size_t viewers;
-    size_t senders; /* beside the viewers, up to BATCH_SENDERS_MAX; they view too */
+    unsigned port;    /* on 127.0.0.1 */
+    const char *room; /* with more than one: the start of their names */
+    size_t rooms;     /* 0 counts as 1; LOAD_ROOMS_MAX at most */
+    size_t viewers;   /* of all rooms together */
+    size_t senders;   /* of each room, beside the viewers, up to BATCH_SENDERS_MAX; they view too */
+    size_t stalled;   /* of the viewers, those that stop reading */
     size_t text_bytes;
     int connect_ms_max;
 } load_config;
@@ -54,8 +61,8 @@ load *load_open(const load_config *config, char error[160]);
 void load_close(load *l);
 
 /*
- * Sends `rate` messages a second for `seconds`, spread over the senders, then waits until all is
- * delivered, at most `drain_ms_max`.  `out` is zeroed first.
+ * Sends `rate` messages a second for `seconds`, spread over the senders of all rooms, then waits
+ * until all is delivered, at most `drain_ms_max`.  `out` is zeroed first.
  */
 void load_run(load *l, unsigned rate, double seconds, int drain_ms_max, load_result *out);
 

@@ -112,7 +112,7 @@ static void the_upgrade_is_checked(void **state)
 
 static const batch *read_text(batch_cache *cache, const char *text, bool *broken)
 {
-    return batch_read(cache, text, strlen(text), broken);
+    return batch_read(cache, 0, text, strlen(text), broken);
 }
 
 static void batches_give_every_message(void **state)

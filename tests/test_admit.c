@@ -150,6 +150,28 @@ static void a_message_is_signed_with_who_sent_it(void **state)
     room_past_put(&past);
 }
 
+static void a_recall_names_a_number_that_there_is(void **state)
+{
+    (void)state;
+    const admit_sender nobody = {.who = NULL};
+    admit_result result;
+    message in = {.kind = MESSAGE_RECALL, .target_seq = 1};
+    assert_int_equal(admit_message(&loop, room, &nobody, &in, &result), PROTOCOL_NOT_FOUND);
+    in = text();
+    assert_int_equal(admit_message(&loop, room, &nobody, &in, &result), PROTOCOL_OK);
+    in = (message){.kind = MESSAGE_RECALL, .target_seq = 1};
+    assert_int_equal(admit_message(&loop, room, &nobody, &in, &result), PROTOCOL_OK);
+    room_past past;
+    message kept;
+    read_newest(&kept, &past);
+    assert_int_equal(kept.kind, MESSAGE_RECALL);
+    assert_int_equal(kept.lane, MESSAGE_LANE_CONTROL);
+    room_past_put(&past);
+    assert_int_equal(room_past_take(room, 10, &past), DP_OK);
+    assert_int_equal(past.batch.count, 1);
+    room_past_put(&past);
+}
+
 static void a_finished_upload_names_its_picture(void **state)
 {
     (void)state;
@@ -180,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_enters_a_server_that_stops_or_a_room_of_others,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_is_signed_with_who_sent_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_recall_names_a_number_that_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_finished_upload_names_its_picture, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,9 +19,9 @@ static const limits_config usual = {
     .buckets_max = 1000,
     .connections_max = 100};
 
-static limits *made(const limits_config *config)
+static limits_table *made(const limits_config *config)
 {
-    limits *all;
+    limits_table *all;
     assert_int_equal(limits_create(config, &all), DP_OK);
     return all;
 }
@@ -36,7 +36,7 @@ static identity_address address(unsigned last)
 static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     uint64_t now = 7 * SECOND;
     uint32_t retry_ms = 0;
     for (int i = 0; i < 10; i++) {
@@ -60,7 +60,7 @@ static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
 static void buckets_of_others_are_others(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     uint32_t retry_ms = 0;
     for (int i = 0; i < 10; i++) {
         assert_true(limits_take(all, LIMITS_USER, 1, 0, SECOND, &retry_ms));
@@ -77,7 +77,7 @@ static void buckets_of_others_are_others(void **state)
 static void a_token_may_bring_a_rate_of_its_own(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     uint32_t retry_ms = 0;
     assert_true(limits_take(all, LIMITS_USER, 1, 1, SECOND, &retry_ms));
     assert_true(limits_take(all, LIMITS_USER, 1, 1, SECOND, &retry_ms));
@@ -90,7 +90,7 @@ static void a_token_may_bring_a_rate_of_its_own(void **state)
 static void a_flood_of_keys_evicts_full_buckets_first(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     uint32_t retry_ms = 0;
     uint64_t now = SECOND;
     for (int i = 0; i < 10; i++) {
@@ -109,7 +109,7 @@ static void a_flood_of_keys_evicts_full_buckets_first(void **state)
 static void new_rates_hold_from_the_next_message_on(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     limits_config other = usual;
     uint32_t retry_ms = 0;
     other.rates[LIMITS_USER] = (limits_rate){0, 0};
@@ -127,7 +127,7 @@ static void new_rates_hold_from_the_next_message_on(void **state)
 static void a_storm_of_one_address_is_spread_over_its_rate(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     identity_address from = address(1);
     identity_address other = address(2);
     for (int i = 0; i < 20; i++) {
@@ -149,7 +149,7 @@ static void a_storm_of_one_address_is_spread_over_its_rate(void **state)
 static void connections_of_an_address_are_counted_exactly(void **state)
 {
     (void)state;
-    limits *all = made(&usual);
+    limits_table *all = made(&usual);
     for (unsigned i = 0; i < 64; i++) {
         identity_address from = address(i);
         assert_true(limits_connect(all, &from));
@@ -172,7 +172,7 @@ static void connections_of_an_address_are_counted_exactly(void **state)
 }
 
 typedef struct takers {
-    limits *all;
+    limits_table *all;
     _Atomic unsigned taken;
 } takers;
 
@@ -208,7 +208,7 @@ static void threads_never_take_more_than_there_is(void **state)
 static void no_memory_is_said(void **state)
 {
     (void)state;
-    limits *all = NULL;
+    limits_table *all = NULL;
     os_malloc_fail_nth(1);
     assert_int_equal(limits_create(&usual, &all), DP_ERR_NOMEM);
     assert_int_equal(os_malloc_fail_nth(0), 0);

@@ -25,6 +25,7 @@
 #include "server/ops/log.h"
 #include "server/server.h"
 
+#define ERROR_BYTES       512u
 #define RING_BYTES_MAX    (16u << 20)
 #define LOOPS_DEFAULT_MAX 8
 #define TRACE_EVENTS      131071u /* of each thread; 5 MiB */
@@ -369,9 +370,46 @@ static dp_status open_loops(dp_server *server)
     return DP_OK;
 }
 
+static auth_config auth_settings(const config *settings)
+{
+    return (auth_config){.keys_path = settings->auth_jwks_file,
+                         .secret_path = settings->auth_secret_file,
+                         .tokens_path = settings->auth_tokens_file,
+                         .issuer = settings->auth_issuer,
+                         .audience = settings->auth_audience,
+                         .leeway_s = (uint32_t)settings->auth_leeway_s};
+}
+
+static dp_status open_auth(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    auth_config keys = auth_settings(&server->config);
+    dp_status status = auth_create(&keys, &server->auth, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot read the keys of tokens", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
+static dp_status open_gate(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    dp_status status = gate_open(&server->config, &server->gate, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot open filter or moderation", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
 static dp_status server_open(dp_server *server)
 {
-    dp_status status = open_pool(server);
+    dp_status status = open_auth(server);
+    if (status == DP_OK) {
+        status = open_gate(server);
+    }
+    if (status == DP_OK) {
+        status = open_pool(server);
+    }
     if (status != DP_OK) {
         return status;
     }
@@ -413,6 +451,8 @@ static void server_close(dp_server *server)
     dp_cache_destroy(server->cache);
     write_trace(server);
     dp_pool_destroy(server->pool);
+    gate_close(server->gate);
+    auth_destroy(server->auth);
 }
 
 static void pause_ms(long ms)
@@ -446,6 +486,7 @@ static void serve_until_signal(dp_server *server, const sigset_t *signals)
     static const struct timespec none = {.tv_nsec = 0};
     bool is_done = true;
     while (sigtimedwait(signals, NULL, is_done ? &pause : &none) < 0) {
+        gate_maintain(server->gate, server_wall_ms());
         is_done = dp_cache_maintain(server->cache, HOUSEKEEPING_STEPS) < HOUSEKEEPING_STEPS;
     }
 }

@@ -18,7 +18,7 @@ typedef struct auth auth;
 typedef struct auth_config {
     const char *keys_path;   /* JWKS; "" = none */
     const char *secret_path; /* one HS256 secret, raw bytes; "" = none */
-    const char *tokens_path; /* API tokens for back ends: lines "token-sha256 name roles rooms" */
+    const char *tokens_path; /* API tokens for back ends: lines "sha256 name roles rooms" */
     const char *issuer;      /* "" = any */
     const char *audience;    /* "" = any */
     uint32_t leeway_s;
@@ -32,6 +32,7 @@ typedef enum auth_result {
     AUTH_EXPIRED,
     AUTH_NOT_YET,
     AUTH_WRONG_AUDIENCE,
+    AUTH_WRONG_ISSUER,
     AUTH_DISABLED, /* a token came, but no keys are configured */
     AUTH_RESULT_COUNT
 } auth_result;
@@ -48,7 +49,11 @@ dp_status auth_reload(auth *keys, char *error, size_t error_bytes);
 /* Whether any key or API token is configured: without one everybody is a guest. */
 bool auth_is_enabled(const auth *keys);
 
-/* Verifies a JWT or an API token; fills everything of `out` but the address.  Thread safe. */
+/*
+ * Verifies a JWT or an API token; on AUTH_OK fills everything of `out` but the address, which must
+ * be set before, and otherwise leaves it.  expires_s is when the token stops being taken, leeway
+ * included.  A token without `roles` may watch and write.  Thread safe.
+ */
 auth_result auth_verify(const auth *keys, const char *token, size_t token_bytes, int64_t now_s,
                         identity *out);
 

@@ -36,7 +36,7 @@ typedef struct address_count {
     uint32_t count;
 } address_count;
 
-struct limits {
+struct limits_table {
     bucket_set *sets;
     size_t set_count; /* a power of two */
     _Atomic uint32_t per_s[LIMITS_KIND_COUNT];
@@ -58,9 +58,9 @@ static size_t power_of_two(size_t least)
     return size;
 }
 
-dp_status limits_create(const limits_config *config, limits **out)
+dp_status limits_create(const limits_config *config, limits_table **out)
 {
-    limits *all = os_aligned(64, sizeof *all);
+    limits_table *all = os_aligned(64, sizeof *all);
     if (all == NULL) {
         return DP_ERR_NOMEM;
     }
@@ -79,7 +79,7 @@ dp_status limits_create(const limits_config *config, limits **out)
     return DP_OK;
 }
 
-void limits_destroy(limits *all)
+void limits_destroy(limits_table *all)
 {
     if (all == NULL) {
         return;
@@ -104,7 +104,7 @@ static uint32_t number(const _Atomic uint32_t *from)
     return atomic_load_explicit(from, memory_order_relaxed);
 }
 
-void limits_configure(limits *all, const limits_config *config)
+void limits_configure(limits_table *all, const limits_config *config)
 {
     for (size_t kind = 0; kind < LIMITS_KIND_COUNT; kind++) {
         uint32_t burst = config->rates[kind].burst;
@@ -122,7 +122,7 @@ static uint64_t key_of(limits_kind kind, uint64_t key)
     return key == 0 ? 1 : key;
 }
 
-static bucket_set *set_take(limits *all, uint64_t key)
+static bucket_set *set_take(limits_table *all, uint64_t key)
 {
     bucket_set *set = &all->sets[key >> 32 & (all->set_count - 1)];
     while (atomic_exchange_explicit(&set->is_taken, true, memory_order_acquire)) {
@@ -159,8 +159,8 @@ static uint32_t to_ms(uint64_t ns)
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
-bool limits_take(limits *all, limits_kind kind, uint64_t key, uint32_t own_per_s, uint64_t now_ns,
-                 uint32_t *retry_ms)
+bool limits_take(limits_table *all, limits_kind kind, uint64_t key, uint32_t own_per_s,
+                 uint64_t now_ns, uint32_t *retry_ms)
 {
     uint32_t per_s = own_per_s > 0 ? own_per_s : number(&all->per_s[kind]);
     if (per_s == 0) {
@@ -183,7 +183,7 @@ bool limits_take(limits *all, limits_kind kind, uint64_t key, uint32_t own_per_s
     return is_taken;
 }
 
-uint32_t limits_tarpit_ms(limits *all, const identity_address *address, uint64_t now_ns)
+uint32_t limits_tarpit_ms(limits_table *all, const identity_address *address, uint64_t now_ns)
 {
     uint32_t per_s = number(&all->per_s[LIMITS_CONNECT]);
     if (per_s == 0) {
@@ -204,7 +204,7 @@ uint32_t limits_tarpit_ms(limits *all, const identity_address *address, uint64_t
 }
 
 /* The address's entry, or the free one where it would stand. */
-static size_t address_find(const limits *all, uint64_t key)
+static size_t address_find(const limits_table *all, uint64_t key)
 {
     size_t at = key & (all->address_slots - 1);
     while (all->addresses[at].key != 0 && all->addresses[at].key != key) {
@@ -214,7 +214,7 @@ static size_t address_find(const limits *all, uint64_t key)
 }
 
 /* Frees an entry and moves those up that its place had pushed on. */
-static void address_remove(limits *all, size_t at)
+static void address_remove(limits_table *all, size_t at)
 {
     size_t mask = all->address_slots - 1;
     for (size_t next = (at + 1) & mask; all->addresses[next].key != 0; next = (next + 1) & mask) {
@@ -228,7 +228,7 @@ static void address_remove(limits *all, size_t at)
     all->address_used--;
 }
 
-bool limits_connect(limits *all, const identity_address *address)
+bool limits_connect(limits_table *all, const identity_address *address)
 {
     uint32_t most = number(&all->address_connections_max);
     uint64_t key = identity_address_key(address);
@@ -246,7 +246,7 @@ bool limits_connect(limits *all, const identity_address *address)
     return is_counted;
 }
 
-void limits_disconnect(limits *all, const identity_address *address)
+void limits_disconnect(limits_table *all, const identity_address *address)
 {
     os_lock(&all->address_lock);
     size_t at = address_find(all, identity_address_key(address));

@@ -20,7 +20,7 @@
 
 #include "server/gate/identity.h"
 
-typedef struct limits limits;
+typedef struct limits_table limits_table;
 
 typedef enum limits_kind {
     LIMITS_USER,
@@ -44,29 +44,29 @@ typedef struct limits_config {
 } limits_config;
 
 /* DP_ERR_NOMEM. */
-dp_status limits_create(const limits_config *config, limits **out);
-void limits_destroy(limits *all);
+dp_status limits_create(const limits_config *config, limits_table **out);
+void limits_destroy(limits_table *all);
 
 /* Other rates from now on; tables keep their size.  Thread safe. */
-void limits_configure(limits *all, const limits_config *config);
+void limits_configure(limits_table *all, const limits_config *config);
 
 /*
  * Takes one from the bucket of `key` (identity_key(), identity_hash() of a room's name).  False:
  * it is empty, *retry_ms says when there will be one.  `own_per_s`: a rate in place of the
  * configured one, with a burst of two seconds; 0 = none.
  */
-bool limits_take(limits *all, limits_kind kind, uint64_t key, uint32_t own_per_s, uint64_t now_ns,
-                 uint32_t *retry_ms);
+bool limits_take(limits_table *all, limits_kind kind, uint64_t key, uint32_t own_per_s,
+                 uint64_t now_ns, uint32_t *retry_ms);
 
 /*
  * How long a new connection of this address has to wait before it is answered.  0 for the first
  * `burst`, then longer with each, so that the storm enters at `per_s`, up to tarpit_ms_max.
  */
-uint32_t limits_tarpit_ms(limits *all, const identity_address *address, uint64_t now_ns);
+uint32_t limits_tarpit_ms(limits_table *all, const identity_address *address, uint64_t now_ns);
 
 /* Counts a connection of the address; false, and not counted, when it has as many as it may. */
-bool limits_connect(limits *all, const identity_address *address);
+bool limits_connect(limits_table *all, const identity_address *address);
 /* For each limits_connect() that was true. */
-void limits_disconnect(limits *all, const identity_address *address);
+void limits_disconnect(limits_table *all, const identity_address *address);
 
 #endif

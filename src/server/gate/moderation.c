@@ -21,6 +21,9 @@
 #include "server/wire/protocol.h"
 #include "server/wire/text.h"
 
+/* A walk over all rules, under the lock. */
+#define PURGE_MS 1000
+
 static const char *const action_names[MODERATION_ACTION_COUNT] = {
 #define MODERATION_NAME(id, name) name,
     MODERATION_ACTION_LIST(MODERATION_NAME)
@@ -593,7 +596,10 @@ dp_status moderation_maintain(moderation *table, int64_t now_ms)
 {
     dp_status status = DP_OK;
     os_lock(&table->lock);
-    purge(table, now_ms);
+    if (now_ms - table->purged_ms >= PURGE_MS) {
+        purge(table, now_ms);
+        table->purged_ms = now_ms;
+    }
     if (table->is_dirty) {
         status = moderation_state_save(table);
     }

@@ -73,7 +73,8 @@ struct moderation {
     uint64_t held_dropped;
     char *state_path, *audit_path;
     int audit_fd;
-    bool is_dirty; /* something that the state file does not have */
+    int64_t purged_ms; /* when what has expired was last looked for */
+    bool is_dirty;     /* something that the state file does not have */
 };
 
 /* The rule of this kind, room and target (an address as identity_address_print() has it), NULL. */

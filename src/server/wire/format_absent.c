@@ -5,10 +5,8 @@
  */
 #include "server/wire/format.h"
 
-extern const format_ops format_json_deflate, format_cbor, format_bili_plain, format_bili_zlib,
-    format_bili_brotli;
+extern const format_ops format_cbor, format_bili_plain, format_bili_zlib, format_bili_brotli;
 
-const format_ops format_json_deflate = {.name = "json_deflate", .is_deflated = true};
 const format_ops format_cbor = {.name = "cbor", .is_binary = true};
 const format_ops format_bili_plain = {.name = "bili_plain", .is_binary = true};
 const format_ops format_bili_zlib = {.name = "bili_zlib", .is_binary = true};
