@@ -43,6 +43,6 @@ test('a_damaged_state_file_stops_the_start_and_is_left_alone', async (t) => {
   const folder = await folderFor(t);
   const state = join(folder, 'state');
   await writeFile(state, 'danpool moderation 1\nend 0 0000000000000000\n');
-  await assert.rejects(daemonFor(t, { 'moderation.state_path': state }));
+  await assert.rejects(daemonFor(t, { 'moderation.state_path': state }), /moderation state .*checksum/);
   assert.match(await readFile(state, 'utf8'), /end 0 0000000000000000/);
 });
