@@ -391,9 +391,22 @@ static dp_status open_auth(dp_server *server)
     return status;
 }
 
+static dp_status open_gate(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    dp_status status = gate_open(&server->config, &server->gate, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot open filter or moderation", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
 static dp_status server_open(dp_server *server)
 {
     dp_status status = open_auth(server);
+    if (status == DP_OK) {
+        status = open_gate(server);
+    }
     if (status == DP_OK) {
         status = open_pool(server);
     }
@@ -438,6 +451,7 @@ static void server_close(dp_server *server)
     dp_cache_destroy(server->cache);
     write_trace(server);
     dp_pool_destroy(server->pool);
+    gate_close(server->gate);
     auth_destroy(server->auth);
 }
 
@@ -472,6 +486,7 @@ static void serve_until_signal(dp_server *server, const sigset_t *signals)
     static const struct timespec none = {.tv_nsec = 0};
     bool is_done = true;
     while (sigtimedwait(signals, NULL, is_done ? &pause : &none) < 0) {
+        gate_maintain(server->gate, server_wall_ms());
         is_done = dp_cache_maintain(server->cache, HOUSEKEEPING_STEPS) < HOUSEKEEPING_STEPS;
     }
 }

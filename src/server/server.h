@@ -25,6 +25,7 @@
 #include "server/conn/viewer.h"
 #include "server/gate/admit.h"
 #include "server/gate/auth.h"
+#include "server/gate/gate.h"
 #include "server/media.h"
 #include "server/room/room.h"
 #include "server/wire/protocol.h"
@@ -34,6 +35,7 @@ typedef struct server_loop server_loop;
 typedef struct dp_server {
     config config;
     auth *auth; /* never NULL while loops turn; auth_is_enabled() where tokens are asked for */
+    gate *gate; /* filter, limits, moderation; never NULL while loops turn */
     dp_pool *pool;
     FILE *trace; /* (or NULL) gets the pool's recording when the server stops */
     dp_cache *cache;

@@ -471,6 +471,11 @@ dp_status config_check(const config *in, config_error *error)
         return config_fail(error, "render.isolation must be process, auto or thread, not \"%s\"",
                            isolation);
     }
+    if (in->limits_repeat_times == 1) {
+        return config_fail(error,
+                           "limits.repeat_times must be 0 or at least 2: the first is no "
+                           "repeat");
+    }
     if (log_level_by_name(in->log_level) < 0) {
         return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                            in->log_level);
