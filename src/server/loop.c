@@ -345,11 +345,13 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLOSED:
         return conn_callback(loop, wsi, reason, session, in, size_bytes);
+    case LWS_CALLBACK_TIMER:
+        return session->is_ws ? conn_callback(loop, wsi, reason, session, in, size_bytes)
+                              : http_callback(loop, wsi, reason, session, in, size_bytes);
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
     case LWS_CALLBACK_HTTP_WRITEABLE:
-    case LWS_CALLBACK_TIMER:
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         return http_callback(loop, wsi, reason, session, in, size_bytes);

@@ -24,6 +24,7 @@
 #include "pool/os.h"
 #include "server/ops/log.h"
 #include "server/server.h"
+#include "server/wire/format_bili.h"
 
 #define ERROR_BYTES       512u
 #define RING_BYTES_MAX    (16u << 20)
@@ -333,6 +334,7 @@ static void post_upload(media_upload *upload)
 static dp_status open_rooms(dp_server *server)
 {
     const config *settings = &server->config;
+    format_bili_media_base(settings->bili_media_base);
     room_config rooms = {.pool = server->pool,
                          .ring_batches = (size_t)settings->fanout_ring_batches,
                          .ring_bytes_max = RING_BYTES_MAX,

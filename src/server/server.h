@@ -22,6 +22,7 @@
 
 #include "render/render.h"
 #include "server/config/config.h"
+#include "server/conn/bili.h"
 #include "server/conn/viewer.h"
 #include "server/gate/admit.h"
 #include "server/gate/auth.h"
@@ -111,10 +112,12 @@ typedef struct http_session {
 /* libwebsockets allocates one of these, zeroed, behind every connection. */
 typedef struct dp_session {
     bool is_ws;
+    bool is_bili; /* a WebSocket at /sub; else the native protocol */
     char room[ROOM_NAME_BYTES_MAX + 1];
     unsigned history;
     union {
         ws_session ws;
+        bili_session bili;
         http_session http;
     } u;
 } dp_session;
@@ -134,6 +137,10 @@ void loop_view_release(server_loop *loop, room_view *view);
 /* conn.c */
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes);
+/* bili_ws.c */
+int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
+                     dp_session *session, void *in, size_t size_bytes);
+
 /* http.c */
 int http_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes);

@@ -65,6 +65,7 @@
     N(render, input_mib_max, 8, 1, 256, "largest upload")                                          \
     N(render, pixels_max, 40000000, 1024, 1000000000, "largest picture, pixels")                   \
     N(render, time_ms_max, 5000, 50, 600000, "from upload to finished picture")                    \
+    S(bili, media_base, "", "what stands before /v1/media/ID for Bilibili clients")                \
     N(fanout, flush_ms_max, 20, 0, 1000, "longest window of a batch; 0 = no batching in time")     \
     N(fanout, batch_messages_max, 0, 0, 100000, "messages in a batch, 0 = as many as came")        \
     N(fanout, ring_batches, 256, 4, 65536, "batches a room keeps for slow viewers, power of two")  \

@@ -161,9 +161,11 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
     int method = lws_http_get_uri_and_method(wsi, &path, &path_bytes);
     unsigned status = 0;
     const char *room = lws_get_urlarg_by_name(wsi, "room=", room_value, sizeof room_value);
-    if (method < 0 || path_bytes != 6 || memcmp(path, "/v1/ws", 6) != 0) {
+    session->is_bili = method >= 0 && path_bytes == 4 && memcmp(path, "/sub", 4) == 0;
+    bool is_native = method >= 0 && path_bytes == 6 && memcmp(path, "/v1/ws", 6) == 0;
+    if (!is_native && !session->is_bili) {
         status = HTTP_STATUS_NOT_FOUND;
-    } else if (room == NULL || !protocol_room_name_valid(room, strlen(room))) {
+    } else if (is_native && (room == NULL || !protocol_room_name_valid(room, strlen(room)))) {
         status = HTTP_STATUS_BAD_REQUEST;
     } else if (atomic_load_explicit(&server->draining, memory_order_relaxed) ||
                atomic_load_explicit(&server->viewers, memory_order_relaxed) >=
@@ -173,6 +175,9 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
     if (status != 0) {
         (void)lws_return_http_status(wsi, status, NULL);
         return -1;
+    }
+    if (session->is_bili) {
+        return 0; /* its room comes with the first packet */
     }
     snprintf(session->room, sizeof session->room, "%s", room);
     const char *history = lws_get_urlarg_by_name(wsi, "history=", value, sizeof value);
@@ -247,6 +252,9 @@ static void on_closed(dp_session *session)
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes)
 {
+    if (session->is_bili && reason != LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION) {
+        return bili_ws_callback(loop, wsi, reason, session, in, size_bytes);
+    }
     switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return on_filter(loop, wsi, session);

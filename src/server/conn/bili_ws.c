@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bilibili's protocol over WebSocket at /sub: packets in binary frames, whose borders mean nothing.
+ */
+#include "server/server.h"
+
+static void wait_for_packet(struct lws *wsi, const bili_session *session)
+{
+    lws_set_timer_usecs(wsi, session->is_authed ? BILI_IDLE_US_MAX : BILI_AUTH_US_MAX);
+}
+
+static int on_receive(struct lws *wsi, bili_session *session, const void *in, size_t size_bytes)
+{
+    lws_validity_confirmed(wsi);
+    if (session->viewer.is_closing) {
+        return 0;
+    }
+    if (!lws_frame_is_binary(wsi)) {
+        viewer_close(&session->viewer, WS_CLOSE_UNSUPPORTED);
+        return 0;
+    }
+    if (!bili_take(session, in, size_bytes)) {
+        viewer_close(&session->viewer, WS_CLOSE_PROTOCOL);
+        return 0;
+    }
+    wait_for_packet(wsi, session);
+    return 0;
+}
+
+static int on_writable(struct lws *wsi, bili_session *session)
+{
+    if (viewer_writable(&session->viewer)) {
+        return 0;
+    }
+    if (session->viewer.is_closing) {
+        lws_close_reason(wsi, (enum lws_close_status)session->viewer.close_status, NULL, 0);
+    }
+    return -1;
+}
+
+int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
+                     dp_session *session, void *in, size_t size_bytes)
+{
+    bili_session *bili = &session->u.bili;
+    switch (reason) {
+    case LWS_CALLBACK_ESTABLISHED:
+        session->is_ws = true;
+        bili_begin(bili, loop, &viewer_io_lws, wsi);
+        wait_for_packet(wsi, bili);
+        return 0;
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(wsi, bili, in, size_bytes);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return on_writable(wsi, bili);
+    case LWS_CALLBACK_TIMER: /* no auth, or nothing for too long */
+        viewer_close(&bili->viewer, WS_CLOSE_POLICY);
+        return 0;
+    case LWS_CALLBACK_CLOSED:
+        if (session->is_ws) {
+            session->is_ws = false;
+            bili_end(bili);
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
