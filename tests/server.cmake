@@ -3,7 +3,7 @@
 option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(TARGET dp_server_leaf AND CMOCKA_FOUND)
-  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame message format_json)
+  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame log_json message format_json)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 
@@ -33,6 +33,7 @@ if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_admit LINK dp_server_core)
   dp_test(test_media LINK dp_server_core)
   dp_test(test_escapes LINK dp_server_core)
+  dp_test(test_notify LINK dp_server_core)
 endif()
 
 # Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60.  fuzz_config wants

@@ -42,7 +42,8 @@ typedef struct dp_server {
     room_table *rooms;
     server_loop *loops;
     unsigned loop_count;
-    uint16_t port; /* the one really listened on */
+    uint16_t port;                      /* the one really listened on */
+    _Atomic uint64_t config_generation; /* 1 at the start, one more each good reload */
     _Atomic bool draining;
     _Atomic int64_t viewers;
 } dp_server;

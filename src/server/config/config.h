@@ -83,7 +83,8 @@
     N(timeouts, ping_s, 30, 1, 3600, "silence after which a connection is pinged")                 \
     N(timeouts, hangup_s, 15, 1, 3600, "silence after the ping that closes it")                    \
     N(timeouts, drain_s, 5, 0, 600, "longest graceful stop")                                       \
-    S(log, level, "info", "error, warn, info or debug")
+    S(log, level, "info", "error, warn, info or debug")                                            \
+    S(log, format, "logfmt", "logfmt or json, a line for each event on standard error")
 
 /* One rule of pool.routes, and where it was read: "danpoold.conf:12". */
 typedef struct config_route {
@@ -135,6 +136,13 @@ dp_status config_tiers(const config *config, uint32_t *tiers, config_error *erro
  */
 #define CONFIG_RULES_MAX (CONFIG_ROUTES_MAX + 16u)
 size_t config_rules(const config *config, dp_route_rule rules[CONFIG_RULES_MAX]);
+
+/*
+ * Names of the settings that differ, with commas ("listen.port,pool.routes"; what does not fit is
+ * left out), but for log.level and log.format, which a running danpoold takes.  Returns how many.
+ */
+size_t config_differences(const config *running, const config *fresh, char *names,
+                          size_t names_bytes);
 
 /* Writes the whole configuration as a file that config_load_file() takes, comments included.
  * Returns a malloc()ed text. */
