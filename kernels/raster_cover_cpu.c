@@ -17,42 +17,99 @@
 _Static_assert(RASTER_CELLS - RASTER_COARSE_CELLS >= RASTER_FINE * (RASTER_FINE_COLUMNS + 1),
                "a fine row's cells fit");
 
+/* Half a column of cells. */
+#define LANES 8
+typedef int32_t lanes __attribute__((vector_size(4 * LANES)));
+
+/* What a sum that has been seen in a lane says of it; -1 where it is so. */
+typedef struct seen {
+    lanes above, below; /* beyond the slack on one side, on the other */
+    lanes far;          /* beyond a whole cell, on either side */
+} seen;
+
+/* Vectors go by address: how they are passed otherwise depends on what the processor has. */
+RASTER_INLINE void look_at(seen *s, const lanes *run)
+{
+    s->above |= (lanes)(*run > RASTER_SLACK);
+    s->below |= (lanes)(*run < -RASTER_SLACK);
+    s->far |=
+        (lanes)(*run > RASTER_FULL + RASTER_SLACK) | (lanes)(*run < -RASTER_FULL - RASTER_SLACK);
+}
+
+/* raster_overlaps() of all that was seen, a bit a lane. */
+static uint32_t overlapping(const seen *s)
+{
+    const lanes both = s->far | (s->above & s->below);
+    uint32_t bits = 0;
+
+    for (uint32_t i = 0; i < LANES; i++) {
+        bits |= (uint32_t)(both[i] & 1) << i;
+    }
+    return bits;
+}
+
 /*
  * Sums along all rows at once, column by column; [column][row] as the cells are, which are cleared
- * for the next tile on the way.  Gives a bit for
- * each row that overlaps itself.  The sums begin with the backdrop's, and end with those behind the
- * last pixel.  `rows` is RASTER_TILE, which the compiler had better not know: it
- * would unroll the loop before it could make vectors of it.
+ * for the next tile on the way.  Gives a bit for each row that overlaps itself.  Sums of columns
+ * before the first that is touched are the backdrop's, those behind the last that column's.  Only
+ * the touched ones are written, and the one before.
  */
 RASTER_VECTOR
 static uint32_t sum_cells(int32_t *DP_RESTRICT cells, const int32_t *DP_RESTRICT backdrop,
-                          int32_t *DP_RESTRICT sums, uint32_t rows)
+                          int32_t *DP_RESTRICT sums, const raster_touched *touched)
 {
-    int32_t run[RASTER_TILE];
-    int32_t low[RASTER_TILE];
-    int32_t high[RASTER_TILE];
-    uint32_t overlaps = 0;
+    const lanes none = {0};
+    seen lows = {none, none, none};
+    seen highs = {none, none, none};
+    const uint32_t end = touched->end * RASTER_TILE;
+    uint32_t at = touched->first * RASTER_TILE;
+    lanes low, high, cell;
 
-    for (uint32_t row = 0; row < RASTER_TILE; row++) {
-        run[row] = backdrop[row] * (2 * RASTER_ONE);
-        low[row] = run[row];
-        high[row] = run[row];
-        sums[row] = run[row];
+    memcpy(&low, backdrop, sizeof(low));
+    memcpy(&high, backdrop + LANES, sizeof(high));
+    low *= 2 * RASTER_ONE;
+    high *= 2 * RASTER_ONE;
+    look_at(&lows, &low);
+    look_at(&highs, &high);
+    memcpy(sums + at, &low, sizeof(low));
+    memcpy(sums + at + LANES, &high, sizeof(high));
+    for (; at < end; at += RASTER_TILE) {
+        memcpy(&cell, cells + at, sizeof(cell));
+        low += cell;
+        memcpy(&cell, cells + at + LANES, sizeof(cell));
+        high += cell;
+        look_at(&lows, &low);
+        look_at(&highs, &high);
+        memcpy(cells + at, &none, sizeof(none));
+        memcpy(cells + at + LANES, &none, sizeof(none));
+        memcpy(sums + RASTER_TILE + at, &low, sizeof(low));
+        memcpy(sums + RASTER_TILE + at + LANES, &high, sizeof(high));
     }
-    sums += RASTER_TILE;
-    for (uint32_t column = 0; column <= RASTER_TILE; column++) {
-        for (uint32_t row = 0; row < rows; row++) {
-            run[row] += cells[column * RASTER_TILE + row];
-            cells[column * RASTER_TILE + row] = 0;
-            low[row] = run[row] < low[row] ? run[row] : low[row];
-            high[row] = run[row] > high[row] ? run[row] : high[row];
-            sums[column * RASTER_TILE + row] = run[row];
-        }
+    return overlapping(&lows) | overlapping(&highs) << LANES;
+}
+
+/* Sums, or coverages, of the columns that were not touched; there is one more on either side. */
+#define COLUMNS_ALL (RASTER_TILE + 2)
+static void fill_sums(int32_t *sums, const raster_touched *touched)
+{
+    for (uint32_t column = 0; column < touched->first; column++) {
+        memcpy(sums + column * RASTER_TILE, sums + touched->first * RASTER_TILE,
+               RASTER_TILE * sizeof(*sums));
     }
-    for (uint32_t row = 0; row < RASTER_TILE; row++) {
-        overlaps |= (uint32_t)raster_overlaps(low[row], high[row]) << row;
+    for (uint32_t column = touched->end + 1; column < COLUMNS_ALL; column++) {
+        memcpy(sums + column * RASTER_TILE, sums + touched->end * RASTER_TILE,
+               RASTER_TILE * sizeof(*sums));
     }
-    return overlaps;
+}
+
+static void fill_bytes(uint8_t *columns, const raster_touched *touched)
+{
+    for (uint32_t column = 0; column < touched->first; column++) {
+        memcpy(columns + column * RASTER_TILE, columns + touched->first * RASTER_TILE, RASTER_TILE);
+    }
+    for (uint32_t column = touched->end + 1; column < COLUMNS_ALL; column++) {
+        memcpy(columns + column * RASTER_TILE, columns + touched->end * RASTER_TILE, RASTER_TILE);
+    }
 }
 
 /* Columns of bytes become rows. */
@@ -88,10 +145,10 @@ static void turn(const uint8_t *DP_RESTRICT columns, uint8_t *DP_RESTRICT rows)
 }
 
 RASTER_VECTOR
-static void to_bytes(const int32_t *DP_RESTRICT sums, uint32_t rule, uint8_t *DP_RESTRICT coverage)
+static void to_bytes(const int32_t *DP_RESTRICT sums, uint32_t count, uint32_t rule,
+                     uint8_t *DP_RESTRICT coverage)
 {
-    const uint32_t count = RASTER_TILE_PIXELS;
-
+    count &= ~(RASTER_TILE - 1u); /* as it is; no rest is to be looked for */
     if (rule == RASTER_EVEN_ODD) {
         for (uint32_t i = 0; i < count; i++) {
             coverage[i] = (uint8_t)raster_coverage(raster_area(sums[i], RASTER_EVEN_ODD));
@@ -221,20 +278,24 @@ static void look_closer(const closer_job *job, raster_span rows, uint32_t overla
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells)
 {
     const raster_edges *edges = job->edges;
-    int32_t sums[RASTER_TILE_PIXELS + 2 * RASTER_TILE];
-    _Alignas(16) uint8_t columns[RASTER_TILE_PIXELS];
+    int32_t sums[COLUMNS_ALL * RASTER_TILE];
+    _Alignas(16) uint8_t columns[COLUMNS_ALL * RASTER_TILE];
     uint32_t overlaps;
 
-    const raster_span rows = raster_add_lines(job, cells);
-    overlaps = sum_cells(cells, edges->backdrop, sums, job->rows);
-    to_bytes(sums + RASTER_TILE, job->rule, columns);
-    turn(columns, coverage);
+    const raster_touched touched = raster_add_lines(job, cells);
+    const uint32_t first = touched.first * RASTER_TILE;
+    overlaps = sum_cells(cells, edges->backdrop, sums, &touched);
+    to_bytes(sums + first, (touched.end + 1 - touched.first) * RASTER_TILE, job->rule,
+             columns + first);
+    fill_bytes(columns, &touched);
+    turn(columns + RASTER_TILE, coverage);
     if (job->rule == RASTER_NON_ZERO && (overlaps | edges->overlaps) != 0) {
         const closer_job closer = {.cover = job,
                                    .sums = sums + RASTER_TILE,
                                    .cells = cells + RASTER_COARSE_CELLS,
                                    .coverage = coverage};
-        look_closer(&closer, rows, overlaps);
+        fill_sums(sums, &touched);
+        look_closer(&closer, touched.rows, overlaps);
     }
-    return rows;
+    return touched.rows;
 }

@@ -29,7 +29,7 @@ typedef struct piece_list {
 } piece_list;
 
 /* Rows that the lines touch, grown to those that the backdrop does. */
-static raster_span touched(const int32_t *backdrop, int32_t first, int32_t end)
+static raster_span touched_rows(const int32_t *backdrop, int32_t first, int32_t end)
 {
     int32_t begin = first < 0 ? 0 : (first < RASTER_TILE ? first : RASTER_TILE);
 
@@ -199,7 +199,18 @@ static inline void put_line(piece_list *p, int32_t *cells, raster_edge *e)
     add_leaving(p, cells, e);
 }
 
-raster_span raster_add_lines(const raster_cover_job *job, int32_t *cells)
+/* The columns of cells between two places, to either side of the tile cut off. */
+static void touched_columns(raster_touched *t, int32_t left, int32_t right)
+{
+    const int32_t first = left < 0 ? 0 : left >> RASTER_SHIFT;
+    const int32_t end = (right >> RASTER_SHIFT) + 2;
+
+    t->first = (uint32_t)(first < RASTER_TILE ? first : RASTER_TILE);
+    t->end = (uint32_t)(end < RASTER_TILE + 1 ? end : RASTER_TILE + 1);
+    t->end = t->end > t->first ? t->end : t->first;
+}
+
+raster_touched raster_add_lines(const raster_cover_job *job, int32_t *cells)
 {
     const raster_line *lines = job->plan->lines;
     const uint32_t *ref = job->plan->refs + job->edges->first_ref;
@@ -208,6 +219,9 @@ raster_span raster_add_lines(const raster_cover_job *job, int32_t *cells)
     const int32_t y = job->y * RASTER_ONE;
     int32_t top = TILE_ONE;
     int32_t bottom = 0;
+    int32_t left = TILE_ONE;
+    int32_t right = -2 * RASTER_ONE;
+    raster_touched touches;
     piece_list pieces;
 
     pieces.count = 0;
@@ -218,12 +232,18 @@ raster_span raster_add_lines(const raster_cover_job *job, int32_t *cells)
         raster_edge e = raster_turned(line, 0);
         top = e.y0 < top ? e.y0 : top;
         bottom = e.y1 > bottom ? e.y1 : bottom;
+        left = e.x0 < left ? e.x0 : left;
+        left = e.x1 < left ? e.x1 : left;
+        right = e.x0 > right ? e.x0 : right;
+        right = e.x1 > right ? e.x1 : right;
         if (pieces.count > PIECES - RASTER_TILE) {
             add_pieces(&pieces, cells);
         }
         put_line(&pieces, cells, &e);
     }
     add_pieces(&pieces, cells);
-    return touched(job->edges->backdrop, top >> RASTER_SHIFT,
-                   (bottom + RASTER_ONE - 1) >> RASTER_SHIFT);
+    touches.rows = touched_rows(job->edges->backdrop, top >> RASTER_SHIFT,
+                                (bottom + RASTER_ONE - 1) >> RASTER_SHIFT);
+    touched_columns(&touches, left, right);
+    return touches;
 }

@@ -22,6 +22,9 @@
 #define RASTER_VECTOR
 #endif
 
+/* Into both clones of its caller, or it would be compiled for the narrow one alone. */
+#define RASTER_INLINE __attribute__((always_inline)) static inline
+
 /* R, G, B, A of a tile's pixels, row by row. */
 typedef struct raster_pixels {
     uint8_t channels[4][RASTER_TILE_PIXELS];
@@ -39,7 +42,7 @@ typedef struct raster_cover_job {
     const raster_plan *plan;
     const raster_edges *edges;
     uint32_t rule;
-    uint32_t rows; /* RASTER_TILE */
+    uint32_t rows; /* RASTER_TILE, which a compiler had better not know */
     int32_t x, y;
 } raster_cover_job;
 
@@ -48,8 +51,14 @@ typedef struct raster_cover_job {
 #define RASTER_CELLS        (RASTER_COARSE_CELLS + 4112)
 raster_span raster_cover(const raster_cover_job *job, uint8_t *coverage, int32_t *cells);
 
-/* Adds the tile's lines to its cells, [column][row]; gives the rows that are not empty. */
-raster_span raster_add_lines(const raster_cover_job *job, int32_t *cells);
+/* Where a tile is neither empty nor what its backdrop says: cells of other columns are 0. */
+typedef struct raster_touched {
+    raster_span rows;    /* that are not empty */
+    uint32_t first, end; /* columns of cells, one behind the pixels' among them */
+} raster_touched;
+
+/* Adds the tile's lines to its cells, [column][row]; gives what they touch. */
+raster_touched raster_add_lines(const raster_cover_job *job, int32_t *cells);
 
 /* a = a x b */
 void raster_multiply(uint8_t *a, const uint8_t *b, raster_span rows);
