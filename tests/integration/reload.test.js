@@ -21,10 +21,10 @@ const reloads = async (daemon, result) =>
 test('sighup_takes_the_new_level_and_names_what_needs_a_restart', async (t) => {
   const folder = await folderFor(t);
   const config = join(folder, 'danpoold.conf');
-  const write = (level, rate) =>
+  const write = (level, kept) =>
     writeFileSync(
       config,
-      `log = { level = "${level}"; };\nlimits = { messages_per_s = ${rate}; };\n`,
+      `log = { level = "${level}"; };\nhistory = { messages_max = ${kept}; };\n`,
     );
   write('info', 20);
   const daemon = await daemonFor(t, { config, 'listen.port': 0 });
@@ -32,7 +32,7 @@ test('sighup_takes_the_new_level_and_names_what_needs_a_restart', async (t) => {
   write('warn', 30);
   daemon.child.kill('SIGHUP');
   await until(async () => (await generation(daemon)) === 2, 'the second generation');
-  const warning = /level=warn msg="settings that need a restart.*limits\.messages_per_s/;
+  const warning = /level=warn msg="settings that need a restart.*history\.messages_max/;
   await until(() => warning.test(daemon.log), 'the warning');
   assert.doesNotMatch(daemon.log, /settings="[^"]*(log\.level|listen\.port)/);
   write('info', 20);

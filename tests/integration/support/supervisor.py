@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for systemd: binds the datagram socket argv[1] and prints a line of JSON for each message."""
+"""Stands in for systemd: binds the socket argv[1] and prints a line of JSON for each message."""
 import json
 import socket
 import sys
