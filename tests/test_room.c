@@ -86,6 +86,22 @@ static void a_loop_that_writes_for_long_gets_time_to_read(void **state)
     room_flush_now(made->room, written_ns + 2);
 }
 
+static void a_window_ends_earlier_by_what_the_writing_takes(void **state)
+{
+    room_rig *made = *state;
+    const uint64_t written_ns[] = {WINDOW_NS / 20, WINDOW_NS / 4, WINDOW_NS / 2, WINDOW_NS};
+    const uint64_t flush_ns[] = {WINDOW_NS, WINDOW_NS, WINDOW_NS * 3 / 4, WINDOW_NS * 5 / 4};
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t start_ns = START_NS + i * 100 * (uint64_t)WINDOW_NS;
+        (void)rig_admit(made, "a", start_ns);
+        room_written(made->room, start_ns + written_ns[i]);
+        room_admitted second = rig_admit(made, "b", start_ns + written_ns[i] + 1);
+        assert_true(second.flush_later);
+        assert_int_equal(second.flush_at_ns, start_ns + flush_ns[i]);
+        assert_int_equal(room_flush(made->room, second.flush_at_ns), 0);
+    }
+}
+
 static void one_message_a_batch_is_one_batch_a_message(void **state)
 {
     room_rig *made = *state;
@@ -232,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_busy_room_gathers_one_window_and_promises_one_flush,
                                         set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(a_loop_that_writes_for_long_gets_time_to_read, set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_window_ends_earlier_by_what_the_writing_takes, set_up,
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(one_message_a_batch_is_one_batch_a_message, set_up_single,
                                         rig_tear_down),

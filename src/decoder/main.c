@@ -17,6 +17,7 @@
 #include "decoder/confine.h"
 #include "decoder/serve.h"
 #include "decoder/warm.h"
+#include "render/step_back.h"
 
 /* Any byte but 0: freed memory is overwritten with it, so that one job finds nothing of another. */
 #define PERTURB_BYTE 0xa5
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "danpool-decoder is started by danpoold; see danpoold.conf(5)\n");
         return WIRE_EXIT_START;
     }
+    step_back();
     confine_early();
     (void)mallopt(M_PERTURB, PERTURB_BYTE);
     if (dp_pool_create(&config, &pool) != DP_OK) {

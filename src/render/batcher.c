@@ -11,6 +11,7 @@
 
 #include "pool/nvtx_mark.h"
 #include "pool/os.h"
+#include "render/step_back.h"
 
 #define FAILURES_MAX 3u
 #define NS_PER_S     UINT64_C(1000000000)
@@ -177,6 +178,7 @@ static void run_batch(render_batcher *b, const batch_taken *t)
 static void *work(void *user)
 {
     render_batcher *b = user;
+    step_back();
     os_lock(&b->lock);
     while (wait_for_batch(b)) {
         const batch_taken t = take_groups(b);

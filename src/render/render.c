@@ -27,6 +27,7 @@
 #include "render/pipeline.h"
 #include "render/queue.h"
 #include "render/render_internal.h"
+#include "render/step_back.h"
 
 #define WORKERS_MAX       64u
 #define QUEUE_MAX_DEFAULT 256u
@@ -322,6 +323,7 @@ static void *work(void *user)
     dp_render *render = user;
     queue_work next;
 
+    step_back();
     while (next_work(render, &next)) {
         flight *f = &render->flights[next.slot];
         const uint64_t begun = os_clock_ns();

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Daemon, daemonFor } from './support/daemon.js';
 import { gif, JPEG, png, pngThatClaims, SVG_DISC, svg, WEBP } from './support/files.js';
-import { decodersOf, statusOf } from './support/processes.js';
+import { decodersOf, nicesOf, statusOf } from './support/processes.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
@@ -54,6 +54,16 @@ test('decoders_are_shut_in', async (t) => {
     console.log('  no system call filter here: decoders are processes without one');
   }
   await taken(daemon);
+});
+
+test('who_renders_or_decodes_steps_back_behind_the_event_loops', async (t) => {
+  const daemon = await daemonFor(t, { ...PROCESSES, 'listen.loops': 2 });
+  const pids = await ready(daemon, 2);
+  const usual = nicesOf(process.pid)[0];
+  const back = (nice) => nice > usual || nice === 19;
+  const threads = nicesOf(daemon.pid);
+  assert.equal(threads.filter(back).length, 2, `two render threads of ${threads}`);
+  pids.forEach((pid) => assert.ok(nicesOf(pid).every(back), `decoder ${pid}`));
 });
 
 test('a_decoder_killed_while_idle_costs_no_upload', async (t) => {

@@ -132,6 +132,7 @@ static format_batch describe(dp_room *room, size_t start, size_t count)
 /* After something was published: begins the next window and tells the views. */
 static void notify_all(dp_room *room, uint64_t now_ns)
 {
+    room->flushed_ns = now_ns;
     room->flush_from_ns = now_ns + room->table->config.window_ns;
     for (unsigned format = 0; format < FORMAT_COUNT; format++) {
         for (unsigned i = 0; i < ROOM_LOOPS_MAX && room->outputs[format].views > 0; i++) {
@@ -453,11 +454,18 @@ void room_flush_now(dp_room *room, uint64_t now_ns)
 
 void room_written(dp_room *room, uint64_t now_ns)
 {
+    uint64_t window_ns = room->table->config.window_ns;
     pthread_mutex_lock(&room->lock);
-    uint64_t from_ns = now_ns + room->table->config.window_ns / READ_SHARE;
-    if (from_ns > room->flush_from_ns) {
-        room->flush_from_ns = from_ns;
+    /* The last viewer of a batch waits for the window and for the writing: together they shall not
+     * take longer than a window and a quarter. */
+    uint64_t write_ns = now_ns > room->flushed_ns ? now_ns - room->flushed_ns : 0;
+    uint64_t both_ns = window_ns + window_ns / READ_SHARE;
+    uint64_t rest_ns = both_ns > write_ns ? both_ns - write_ns : 0;
+    uint64_t from_ns = room->flushed_ns + (rest_ns < window_ns ? rest_ns : window_ns);
+    if (from_ns < now_ns + window_ns / READ_SHARE) {
+        from_ns = now_ns + window_ns / READ_SHARE;
     }
+    room->flush_from_ns = from_ns;
     pthread_mutex_unlock(&room->lock);
 }
 

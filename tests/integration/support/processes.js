@@ -25,6 +25,14 @@ export function decodersOf(daemonPid) {
     .sort((a, b) => a - b);
 }
 
+/** The nice value of each thread of a process (proc(5): field 19 of its stat). */
+export function nicesOf(pid) {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16]);
+  });
+}
+
 export function descriptorsOf(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
