@@ -397,9 +397,36 @@ static dp_status open_auth(dp_server *server)
     return status;
 }
 
+static dp_status open_gate(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    dp_status status = gate_open(&server->config, &server->gate, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot open filter or moderation", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
+static dp_status open_tls(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    dp_status status = tls_create(server->config.tls_cert_file, server->config.tls_key_file,
+                                  &server->tls, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot serve with TLS", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
 static dp_status server_open(dp_server *server)
 {
     dp_status status = open_auth(server);
+    if (status == DP_OK) {
+        status = open_gate(server);
+    }
+    if (status == DP_OK) {
+        status = open_tls(server);
+    }
     if (status == DP_OK) {
         status = open_pool(server);
     }
@@ -444,7 +471,9 @@ static void server_close(dp_server *server)
     dp_cache_destroy(server->cache);
     write_trace(server);
     dp_pool_destroy(server->pool);
+    gate_close(server->gate);
     auth_destroy(server->auth);
+    tls_destroy(server->tls);
 }
 
 static void pause_ms(long ms)
@@ -506,6 +535,7 @@ static void serve_until_signal(dp_server *server, const main_options *options,
         }
         tell_life(server);
         reload_look(files, server, os_clock_ns());
+        gate_maintain(server->gate, server_wall_ms());
         is_done = dp_cache_maintain(server->cache, HOUSEKEEPING_STEPS) < HOUSEKEEPING_STEPS;
     }
     reload_watch_end(files);
@@ -528,8 +558,8 @@ static int serve(dp_server *server, const main_options *options)
     dp_status status = server_open(server);
     if (status == DP_OK) {
         notify_ready("serving");
-        printf("danpoold: serving http://%s:%u/\n", server->config.listen_address,
-               (unsigned)server->port);
+        printf("danpoold: serving http%s://%s:%u/\n", server->tls != NULL ? "s" : "",
+               server->config.listen_address, (unsigned)server->port);
         fflush(stdout);
         log_info("serving", "address=%s port=%u loops=%u backend=%s", server->config.listen_address,
                  (unsigned)server->port, server->loop_count,
@@ -562,11 +592,16 @@ static int check_settings(const config *settings)
     char words[ERROR_BYTES];
     auth_config files = auth_settings(settings);
     auth *keys = NULL;
-    if (auth_create(&files, &keys, words, sizeof words) != DP_OK) {
+    tls_pair *tls = NULL;
+    if (auth_create(&files, &keys, words, sizeof words) != DP_OK ||
+        tls_create(settings->tls_cert_file, settings->tls_key_file, &tls, words, sizeof words) !=
+            DP_OK) {
+        auth_destroy(keys);
         fprintf(stderr, "danpoold: %s\n", words);
         return 1;
     }
     auth_destroy(keys);
+    tls_destroy(tls);
     puts("danpoold: the configuration is good");
     return 0;
 }

@@ -471,6 +471,11 @@ dp_status config_check(const config *in, config_error *error)
         return config_fail(error, "render.isolation must be process, auto or thread, not \"%s\"",
                            isolation);
     }
+    if (in->limits_repeat_times == 1) {
+        return config_fail(error,
+                           "limits.repeat_times must be 0 or at least 2: the first is no "
+                           "repeat");
+    }
     if (log_level_by_name(in->log_level) < 0) {
         return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                            in->log_level);
@@ -494,6 +499,32 @@ static bool is_equal(const config *left, const config *right, const setting *row
     return memcmp((const char *)left + row->offset, (const char *)right + row->offset, bytes) == 0;
 }
 
+/* What a running danpoold takes: these, with the filter's lists and the files of keys. */
+static const char *const live_settings[] = {"log.level",
+                                            "log.format",
+                                            "limits.user_messages_per_s",
+                                            "limits.address_messages_per_s",
+                                            "limits.room_messages_per_s",
+                                            "limits.address_connects_per_s",
+                                            "limits.address_connections_max",
+                                            "limits.tarpit_ms_max",
+                                            "limits.repeat_times",
+                                            "limits.repeat_window_s",
+                                            "limits.repeat_alike_percent",
+                                            "limits.repeat_mute_s"};
+
+static bool is_live(const setting *row)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", row->group, row->key);
+    for (size_t i = 0; i < sizeof live_settings / sizeof live_settings[0]; i++) {
+        if (strcmp(live_settings[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_name(char *names, size_t names_bytes, const char *group, const char *key)
 {
     size_t used = strlen(names);
@@ -508,7 +539,7 @@ size_t config_differences(const config *running, const config *fresh, char *name
     size_t count = 0;
     names[0] = '\0';
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (strcmp(settings[i].group, "log") != 0 && !is_equal(running, fresh, &settings[i])) {
+        if (!is_live(&settings[i]) && !is_equal(running, fresh, &settings[i])) {
             add_name(names, names_bytes, settings[i].group, settings[i].key);
             count++;
         }

@@ -24,6 +24,8 @@
     S(listen, address, "127.0.0.1", "IPv4 address to listen on")                                   \
     N(listen, port, 8080, 0, 65535, "TCP port, 0 = any free one")                                  \
     N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
+    S(tls, cert_file, "", "certificate and its chain (PEM), empty = no TLS")                       \
+    S(tls, key_file, "", "its key (PEM)")                                                          \
     S(auth, jwks_file, "", "keys that verify tokens (JWKS), empty = none")                         \
     S(auth, secret_file, "", "one secret of HS256 tokens, empty = none")                           \
     S(auth, tokens_file, "", "API tokens of back ends by their SHA-256, empty = none")             \
@@ -77,8 +79,27 @@
     N(limits, ext_bytes_max, 1024, 0, 4096, "bytes of ext as written")                             \
     N(limits, messages_per_s, 20, 0, 1000000, "per connection, 0 = no limit")                      \
     N(limits, messages_burst, 40, 1, 1000000, "token bucket size")                                 \
+    N(limits, user_messages_per_s, 20, 0, 1000000,                                                 \
+      "of one user over all connections, 0 = no limit; bursts of two seconds")                     \
+    N(limits, address_messages_per_s, 0, 0, 1000000, "the same of one address")                    \
+    N(limits, room_messages_per_s, 0, 0, 1000000, "the same of one room")                          \
+    N(limits, address_connections_max, 0, 0, 10000000, "viewers of one address, 0 = no limit")     \
+    N(limits, address_connects_per_s, 100, 0, 1000000,                                             \
+      "beyond ten seconds of it new connections of an address are delayed, 0 = never")             \
+    N(limits, tarpit_ms_max, 3000, 0, 60000, "the longest such delay")                             \
+    N(limits, repeat_times, 0, 0, 1000,                                                            \
+      "the n-th of the same text by one sender is refused, 0 = none")                              \
+    N(limits, repeat_window_s, 30, 1, 86400, "n times in so long")                                 \
+    N(limits, repeat_alike_percent, 85, 50, 100,                                                   \
+      "likeness that counts as the same; 100 = alike alone")                                       \
+    N(limits, repeat_mute_s, 60, 0, 31536000, "who repeats so is muted for it, 0 = is not")        \
     N(limits, connections_max, 20000, 1, 10000000, "viewers; more are refused")                    \
     N(limits, rooms_max, 10000, 1, 10000000, "rooms; more are refused")                            \
+    S(filter, lists, "", "files of words and patterns, with commas; empty = none")                 \
+    S(moderation, state_path, "", "keeps mutes, bans and rooms' settings; empty = until the end")  \
+    S(moderation, audit_path, "", "log of what moderators did, JSON lines; empty = none")          \
+    N(moderation, entries_max, 10000, 1, 1000000, "mutes, bans and rooms with settings together")  \
+    N(moderation, held_max, 1000, 0, 100000, "comments that wait for review; the oldest goes")     \
     N(history, messages_max, 200, 0, 10000, "newest messages a room keeps for joiners")            \
     N(timeouts, ping_s, 30, 1, 3600, "silence after which a connection is pinged")                 \
     N(timeouts, hangup_s, 15, 1, 3600, "silence after the ping that closes it")                    \
@@ -139,7 +160,7 @@ size_t config_rules(const config *config, dp_route_rule rules[CONFIG_RULES_MAX])
 
 /*
  * Names of the settings that differ, with commas ("listen.port,pool.routes"; what does not fit is
- * left out), but for log.level and log.format, which a running danpoold takes.  Returns how many.
+ * left out), but for those that a running danpoold takes.  Returns how many.
  */
 size_t config_differences(const config *running, const config *fresh, char *names,
                           size_t names_bytes);

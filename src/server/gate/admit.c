@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "pool/os.h"
+#include "server/ops/metrics.h"
 #include "server/server.h"
 
 #define TOKEN_MILLI   1000
@@ -128,6 +129,28 @@ static protocol_error enter_room(server_loop *loop, dp_room *room, const message
     return PROTOCOL_OK;
 }
 
+/* What moderators set for this room since its last message. */
+static void apply_settings(server_loop *loop, dp_room *room)
+{
+    uint64_t version = moderation_version(loop->server->gate->moderation);
+    if (!room_needs_version(room, version)) {
+        return;
+    }
+    const config *settings = &loop->server->config;
+    moderation_room said =
+        moderation_room_settings(loop->server->gate->moderation, room_name(room));
+    room_settings wanted = {.display_per_s = (uint32_t)settings->fanout_display_per_s,
+                            .merge = (room_merge)settings->fanout_merge,
+                            .merge_ms = (uint32_t)settings->fanout_merge_ms};
+    if (said.budget != MODERATION_UNSET) {
+        wanted.display_per_s = said.budget;
+    }
+    if (said.merge != MODERATION_UNSET) {
+        wanted.merge = said.merge == 0 ? ROOM_MERGE_OFF : ROOM_MERGE_ALWAYS;
+    }
+    room_set(room, &wanted);
+}
+
 protocol_error admit_message(server_loop *loop, dp_room *room, const admit_sender *sender,
                              message *in, admit_result *out)
 {
@@ -146,6 +169,12 @@ protocol_error admit_message(server_loop *loop, dp_room *room, const admit_sende
     sign(sender->who, in);
     if (in->ts_ms == 0) {
         in->ts_ms = server_wall_ms();
+    }
+    apply_settings(loop, room);
+    error = gate_check(loop->server->gate, room_name(room), sender->who, in, now_ns, out);
+    if (error != PROTOCOL_OK || out->is_held) {
+        metrics_add(METRIC_HELD, out->is_held);
+        return error;
     }
     return enter_room(loop, room, in, now_ns, out);
 }

@@ -20,6 +20,7 @@
       "Messages that clients sent")                                                                \
     X(METRIC_RECEIVED_HTTP, "messages_received_total", "proto=\"http\"", "counter",                \
       "Messages that clients sent")                                                                \
+    X(METRIC_HELD, "messages_held_total", "", "counter", "Messages that wait for a moderator")     \
     X(METRIC_ADMITTED, "messages_admitted_total", "", "counter", "Messages that entered a room")   \
     X(METRIC_SHOWN, "messages_shown_total", "", "counter", "Admitted messages that rooms show")    \
     X(METRIC_MERGED, "messages_merged_total", "", "counter",                                       \

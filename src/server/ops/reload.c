@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reloading.  A setting that the loops read while they turn cannot change under them: of the
- * settings only log.level and log.format do, and every other that differs is named in a warning.
+ * Reloading.  A setting that the loops read while they turn cannot change under them: only those of
+ * the log and of the gate do (live_settings in config.c), and every other that differs is named in
+ * a warning.
  *
  * Files are watched by what stat() says of them once a second: a path may be a link that is turned
  * to another file (as Kubernetes does it), which a watch on the file would not see.
@@ -17,7 +18,7 @@
 
 #define ERROR_BYTES 512u
 #define LOOK_NS     1000000000u
-#define WATCHED     3u
+#define WATCHED     5u
 #define NAMES_BYTES 1024u
 
 typedef struct file_mark {
@@ -35,9 +36,9 @@ struct reload_state {
 
 static const char *watched_path(const dp_server *server, unsigned i)
 {
-    const char *const paths[WATCHED] = {server->config.auth_jwks_file,
-                                        server->config.auth_secret_file,
-                                        server->config.auth_tokens_file};
+    const char *const paths[WATCHED] = {
+        server->config.auth_jwks_file, server->config.auth_secret_file,
+        server->config.auth_tokens_file, server->config.tls_cert_file, server->config.tls_key_file};
     return paths[i];
 }
 
@@ -82,6 +83,23 @@ static bool reload_files(dp_server *server)
         log_error("reload failed, the old keys stay", "reason=\"%s\"", words);
         return false;
     }
+    if (server->tls != NULL && tls_reload(server->tls, words, sizeof words) != DP_OK) {
+        log_error("reload failed, the old certificate stays", "reason=\"%s\"", words);
+        return false;
+    }
+    for (unsigned i = 0; server->tls != NULL && i < server->loop_count; i++) {
+        loop_wake(&server->loops[i]);
+    }
+    return true;
+}
+
+static bool reload_gate(dp_server *server, const config *fresh)
+{
+    char words[ERROR_BYTES] = "";
+    if (gate_reload(server->gate, fresh, words, sizeof words) != DP_OK) {
+        log_error("reload failed, the old lists stay", "reason=\"%s\"", words);
+        return false;
+    }
     return true;
 }
 
@@ -116,7 +134,7 @@ void reload_all(dp_server *server, reload_settings read, const void *user)
         count(server, false);
         return;
     }
-    bool good = reload_files(server);
+    bool good = reload_files(server) && reload_gate(server, fresh);
     if (good) {
         apply_settings(server, fresh);
     }

@@ -229,6 +229,13 @@ void room_set(dp_room *room, const room_settings *settings)
     pthread_mutex_unlock(&room->lock);
 }
 
+bool room_needs_version(dp_room *room, uint64_t version)
+{
+    return atomic_load_explicit(&room->settings_version, memory_order_relaxed) != version &&
+           atomic_exchange_explicit(&room->settings_version, version, memory_order_relaxed) !=
+               version;
+}
+
 void room_get(dp_room *room, room_settings *out)
 {
     pthread_mutex_lock(&room->lock);

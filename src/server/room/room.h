@@ -100,6 +100,8 @@ void room_table_set(room_table *table, const room_settings *settings);
 
 /* One room's settings, from its next message on.  Thread safe. */
 void room_set(dp_room *room, const room_settings *settings);
+/* Whether the room has yet to be given the settings of this version: true once a version. */
+bool room_needs_version(dp_room *room, uint64_t version);
 void room_get(dp_room *room, room_settings *out);
 
 const char *room_name(const dp_room *room);

@@ -12,6 +12,7 @@
 #define DP_SERVER_ROOM_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/room/density.h"
 #include "server/room/room.h"
@@ -68,6 +69,7 @@ struct dp_room {
     uint64_t flush_from_ns; /* the window is open until then */
     bool flush_promised;
     room_settings settings;
+    _Atomic uint64_t settings_version; /* of the moderators' decisions that were applied */
     room_budget budget;
     merge_table merges;
     room_window window;
