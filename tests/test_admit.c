@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pool/os.h"
+#include "server/gate/gate.h"
 #include "server/server.h"
 
 #define MS 1000000u
@@ -36,12 +37,15 @@ static int set_up(void **state)
     assert_int_equal(room_table_create(&rooms, &server.rooms), DP_OK);
     assert_int_equal(room_acquire(server.rooms, "lobby", true, &room), DP_OK);
     loop.server = &server;
+    char error[256];
+    assert_int_equal(gate_open(&server.config, &server.gate, error, sizeof error), DP_OK);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    gate_close(server.gate);
     room_release(room);
     room_table_destroy(server.rooms);
     dp_pool_destroy(server.pool);
@@ -150,6 +154,35 @@ static void a_message_is_signed_with_who_sent_it(void **state)
     room_past_put(&past);
 }
 
+static room_settings settings_of_room(void)
+{
+    const admit_sender nobody = {.who = NULL};
+    message in = {.kind = MESSAGE_MEDIA}; /* of which none is merged into another */
+    admit_result result;
+    room_settings settings;
+    assert_int_equal(admit_message(&loop, room, &nobody, &in, &result), PROTOCOL_OK);
+    room_get(room, &settings);
+    return settings;
+}
+
+static void what_moderators_set_holds_from_the_next_message_on(void **state)
+{
+    (void)state;
+    moderation_order order = {
+        .action = MODERATION_BUDGET_ROOM, .room = "lobby", .target = "", .by = "m", .value = 7000};
+    assert_int_equal(settings_of_room().display_per_s, 0);
+    assert_int_equal(moderation_apply(server.gate->moderation, &order, 1), DP_OK);
+    order.action = MODERATION_MERGE_ROOM;
+    order.value = 1;
+    assert_int_equal(moderation_apply(server.gate->moderation, &order, 1), DP_OK);
+    assert_int_equal(settings_of_room().display_per_s, 7000);
+    assert_int_equal(settings_of_room().merge, ROOM_MERGE_ALWAYS);
+    order.value = MODERATION_UNSET;
+    assert_int_equal(moderation_apply(server.gate->moderation, &order, 1), DP_OK);
+    assert_int_equal(settings_of_room().merge, ROOM_MERGE_WHEN_FULL);
+    assert_int_equal(settings_of_room().display_per_s, 7000);
+}
+
 static void a_recall_names_a_number_that_there_is(void **state)
 {
     (void)state;
@@ -202,6 +235,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_enters_a_server_that_stops_or_a_room_of_others,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_is_signed_with_who_sent_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_moderators_set_holds_from_the_next_message_on, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_recall_names_a_number_that_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_finished_upload_names_its_picture, set_up, tear_down),
     };
