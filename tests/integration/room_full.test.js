@@ -83,3 +83,35 @@ test('a_room_within_its_budget_shows_everything', async (t) => {
   await until(() => viewer.messages.length === 200, 'all');
   assert.ok(viewer.frames.every((f) => !f.text.includes('"sampled"') && !f.json?.own));
 });
+
+test('what_is_received_is_admitted_or_refused_with_a_reason', async (t) => {
+  const daemon = await daemonFor(t, {
+    ...FULL,
+    'limits.messages_per_s': 20,
+    'limits.messages_burst': 30,
+  });
+  const viewers = await Promise.all(Array.from({ length: 4 }, () => Viewer.join(daemon, 'sum')));
+  const answers = await Promise.all(
+    viewers.flatMap((viewer) => Array.from({ length: 100 }, (_, i) => viewer.say({ text: `${i}` }))),
+  );
+  viewers[0].send('{"op":"send","id":1000,"text":""}');
+  viewers[1].send('nonsense');
+  await viewers[0].take((m) => m.id === 1000, 'the refusal');
+  await viewers[1].take((m) => m.code === 'bad_json', 'the refusal');
+  const acks = answers.filter((answer) => answer.op === 'ack').length;
+  await until(() => account(viewers[3], 1).next === acks + 1, 'all numbers');
+  const metrics = await daemon.metrics();
+  const admitted = metrics.sum('danpool_messages_admitted_total');
+  assert.equal(admitted, acks);
+  assert.ok(acks < 400);
+  assert.equal(
+    metrics.sum('danpool_messages_received_total'),
+    admitted + metrics.sum('danpool_messages_rejected_total'),
+  );
+  assert.equal(
+    admitted,
+    metrics.sum('danpool_messages_shown_total') +
+      metrics.sum('danpool_messages_merged_total') +
+      metrics.sum('danpool_messages_dropped_total', { reason: 'density' }),
+  );
+});

@@ -107,15 +107,17 @@ static size_t normalise(message_slice text, unsigned char *to)
     for (size_t at = 0; at < text.size_bytes;) {
         size_t left = text.size_bytes - at;
         unsigned char c = from[at];
-        if (is_full_width(from + at, left, &c)) {
+        if (c < 0x80) {
+            to[used] = lower(c);
+            used += c != ' ';
+            at++;
+        } else if (is_full_width(from + at, left, &c)) {
             to[used++] = lower(c);
             at += 3;
         } else if (left >= 3 && memcmp(from + at, "\xE3\x80\x80", 3) == 0) {
             at += 3; /* the ideographic space */
         } else {
-            if (c != ' ') {
-                to[used++] = lower(c);
-            }
+            to[used++] = c;
             at++;
         }
     }
