@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Daemon } from './support/daemon.js';
+import WebSocket from 'ws';
+import { Daemon, daemonFor } from './support/daemon.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 

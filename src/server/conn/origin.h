@@ -11,8 +11,9 @@
 #define ORIGIN_BYTES_MAX 300u
 
 /*
- * `list`: origins with commas, "https://live.example.org", or "https://*.example.org" for every
- * name below one; "" allows all.  `origin` "" (no browser) is allowed.  Letter case does not count.
+ * `list`: origins with commas, such as "https://live.example.org".  A star in the place of the
+ * first label stands for every name below the rest; "" allows all.  `origin` "" (no browser) is
+ * allowed.  Letter case does not count.
  */
 bool origin_is_allowed(const char *list, const char *origin);
 
