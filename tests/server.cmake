@@ -3,7 +3,7 @@
 option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(TARGET dp_server_leaf AND CMOCKA_FOUND)
-  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame message format_json)
+  foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame log_json message format_json)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 
@@ -21,7 +21,7 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
 endif()
 
 if(TARGET dp_server_gate AND CMOCKA_FOUND)
-  foreach(unit auth comment_filter confusable filter_words gate identity limits moderation repeat)
+  foreach(unit auth proxy comment_filter confusable filter_words gate identity limits moderation repeat)
     dp_test(test_${unit} LINK dp_server_gate)
   endforeach()
 endif()
@@ -33,6 +33,7 @@ if(TARGET dp_server_core AND CMOCKA_FOUND)
   dp_test(test_admit LINK dp_server_core)
   dp_test(test_media LINK dp_server_core)
   dp_test(test_escapes LINK dp_server_core)
+  dp_test(test_notify LINK dp_server_core)
 endif()
 
 # Each runs alone: build/fuzz/tests/fuzz_protocol -max_total_time=60.  fuzz_config wants
@@ -45,7 +46,7 @@ if(DP_FUZZ AND TARGET dp_server_leaf)
   foreach(library dp_config dp_server_leaf dp_server_gate)
     target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
   endforeach()
-  foreach(unit protocol config ws_frame jwt filter_list moderation)
+  foreach(unit protocol config ws_frame jwt proxy filter_list moderation)
     add_executable(fuzz_${unit} fuzz/fuzz_${unit}.c)
     target_link_libraries(fuzz_${unit} PRIVATE dp_flags dp_server_gate dp_server_leaf)
     target_include_directories(fuzz_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/src

@@ -331,7 +331,14 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     dp_session *session = user;
     server_loop *loop = loop_of(wsi);
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        loop->ssl_ctx = user; /* the certificate comes from us, not from libwebsockets */
+        return tls_apply(loop->server->tls, loop->ssl_ctx, &loop->tls_generation) ? 0 : 1;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        if (loop->ssl_ctx != NULL &&
+            !tls_apply(loop->server->tls, loop->ssl_ctx, &loop->tls_generation)) {
+            log_error("the new certificate is not taken", "loop=%u", loop->index);
+        }
         drain_inbox(loop);
         if (atomic_load_explicit(&loop->server->draining, memory_order_relaxed) &&
             !loop->going_away) {
@@ -472,6 +479,10 @@ static dp_status context_open(server_loop *loop)
         .options = LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                    LWS_SERVER_OPTION_DISABLE_IPV6,
     };
+    if (loop->server->tls != NULL) {
+        info.options |=
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+    }
     loop->context = lws_create_context(&info);
     loop->vhost = loop->context == NULL ? NULL : lws_create_vhost(loop->context, &info);
     if (loop->vhost == NULL) {

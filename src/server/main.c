@@ -23,6 +23,8 @@
 
 #include "pool/os.h"
 #include "server/ops/log.h"
+#include "server/ops/notify.h"
+#include "server/ops/reload.h"
 #include "server/server.h"
 
 #define ERROR_BYTES       512u
@@ -33,6 +35,7 @@
 #define TEXT_BYTES_STEP   16u     /* no two steps skip a size class of the pool */
 /* How often the main thread looks after the cache, and the entries it moves before it looks again
  * whether it is to stop. */
+#define EXTEND_US          5000000u /* what a drain asks for, again and again */
 #define HOUSEKEEPING_NS    250000000
 #define HOUSEKEEPING_STEPS 64u
 
@@ -60,7 +63,8 @@ static void print_help(void)
         "  -h, --help            this text\n"
         "\n"
         "Every setting is also an environment variable: DANPOOL_LISTEN_PORT=9000.\n"
-        "SIGTERM and SIGINT stop gracefully.  See danpoold(8) and danpoold.conf(5).");
+        "SIGHUP reads settings and keys again, SIGTERM and SIGINT stop gracefully.\n"
+        "  See danpoold(8) and danpoold.conf(5).");
 }
 
 static void print_version(void)
@@ -136,8 +140,10 @@ static bool read_options(int argc, char **argv, main_options *out)
     }
 }
 
-static dp_status read_settings(const main_options *options, config *out, config_error *error)
+/* `user`: the main_options. */
+static dp_status read_settings(const void *user, config *out, config_error *error)
 {
+    const main_options *options = user;
     config_defaults(out);
     dp_status status = DP_OK;
     if (options->file != NULL) {
@@ -401,11 +407,25 @@ static dp_status open_gate(dp_server *server)
     return status;
 }
 
+static dp_status open_tls(dp_server *server)
+{
+    char words[ERROR_BYTES];
+    dp_status status = tls_create(server->config.tls_cert_file, server->config.tls_key_file,
+                                  &server->tls, words, sizeof words);
+    if (status != DP_OK) {
+        log_error("cannot serve with TLS", "reason=\"%s\"", words);
+    }
+    return status;
+}
+
 static dp_status server_open(dp_server *server)
 {
     dp_status status = open_auth(server);
     if (status == DP_OK) {
         status = open_gate(server);
+    }
+    if (status == DP_OK) {
+        status = open_tls(server);
     }
     if (status == DP_OK) {
         status = open_pool(server);
@@ -453,12 +473,22 @@ static void server_close(dp_server *server)
     dp_pool_destroy(server->pool);
     gate_close(server->gate);
     auth_destroy(server->auth);
+    tls_destroy(server->tls);
 }
 
 static void pause_ms(long ms)
 {
     struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
     (void)nanosleep(&wait, NULL);
+}
+
+/* The watchdog hears of us only while every loop turns. */
+static void tell_life(const dp_server *server)
+{
+    uint64_t now_ns = os_clock_ns();
+    if (notify_watchdog_due(now_ns) && status_alive(server)) {
+        notify_watchdog(now_ns);
+    }
 }
 
 /* Tells every viewer, and waits for them and the uploads in flight up to drain_s. */
@@ -472,91 +502,147 @@ static void server_drain(dp_server *server)
     int64_t until_ms = server_wall_ms() + server->config.timeouts_drain_s * 1000;
     while (server_wall_ms() < until_ms &&
            (atomic_load(&server->viewers) > 0 || media_in_flight(server->media) > 0)) {
+        tell_life(server);
+        notify_extend(EXTEND_US);
         pause_ms(20);
     }
 }
 
+static void reload(dp_server *server, const main_options *options)
+{
+    notify_reloading();
+    reload_all(server, read_settings, options);
+    notify_ready("serving");
+}
+
 /*
  * What nobody should wait for is done by the thread that has nothing else to do: it waits for a
- * signal.
+ * signal.  SIGHUP reloads, the others end it.
  */
-static void serve_until_signal(dp_server *server, const sigset_t *signals)
+static void serve_until_signal(dp_server *server, const main_options *options,
+                               const sigset_t *signals)
 {
     static const struct timespec pause = {.tv_nsec = HOUSEKEEPING_NS};
     static const struct timespec none = {.tv_nsec = 0};
+    reload_state *files = reload_watch(server);
     bool is_done = true;
-    while (sigtimedwait(signals, NULL, is_done ? &pause : &none) < 0) {
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, is_done ? &pause : &none);
+        if (number == SIGHUP) {
+            reload(server, options);
+        } else if (number > 0) {
+            break;
+        }
+        tell_life(server);
+        reload_look(files, server, os_clock_ns());
         gate_maintain(server->gate, server_wall_ms());
         is_done = dp_cache_maintain(server->cache, HOUSEKEEPING_STEPS) < HOUSEKEEPING_STEPS;
     }
+    reload_watch_end(files);
 }
 
-static int serve(dp_server *server)
+static int serve(dp_server *server, const main_options *options)
 {
     /* Blocked before any thread is made, so that only the wait below ever sees them. */
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     lws_set_log_level(LLL_ERR, NULL);
+    atomic_store(&server->config_generation, 1);
+    notify_open();
     dp_status status = server_open(server);
     if (status == DP_OK) {
-        printf("danpoold: serving http://%s:%u/\n", server->config.listen_address,
-               (unsigned)server->port);
+        notify_ready("serving");
+        printf("danpoold: serving http%s://%s:%u/\n", server->tls != NULL ? "s" : "",
+               server->config.listen_address, (unsigned)server->port);
         fflush(stdout);
         log_info("serving", "address=%s port=%u loops=%u backend=%s", server->config.listen_address,
                  (unsigned)server->port, server->loop_count,
                  dp_render_backend_name(server->render));
-        serve_until_signal(server, &signals);
+        serve_until_signal(server, options, &signals);
+        notify_stopping("draining");
         server_drain(server);
     } else {
         log_error("cannot start", "status=%s", dp_status_name(status));
     }
     server_close(server);
+    notify_close();
     if (status == DP_OK) {
         log_info("stopped", "port=%u", (unsigned)server->port);
     }
     return status == DP_OK ? 0 : 1;
 }
 
-int main(int argc, char **argv)
+static int print_settings(const config *settings)
+{
+    char *text = config_print(settings);
+    fputs(text == NULL ? "" : text, stdout);
+    free(text);
+    return text == NULL ? 1 : 0;
+}
+
+/* The files of keys are part of it: a daemon that is told to start should. */
+static int check_settings(const config *settings)
+{
+    char words[ERROR_BYTES];
+    auth_config files = auth_settings(settings);
+    auth *keys = NULL;
+    tls_pair *tls = NULL;
+    if (auth_create(&files, &keys, words, sizeof words) != DP_OK ||
+        tls_create(settings->tls_cert_file, settings->tls_key_file, &tls, words, sizeof words) !=
+            DP_OK) {
+        auth_destroy(keys);
+        fprintf(stderr, "danpoold: %s\n", words);
+        return 1;
+    }
+    auth_destroy(keys);
+    tls_destroy(tls);
+    puts("danpoold: the configuration is good");
+    return 0;
+}
+
+static int act(const main_options *options)
 {
     static dp_server server;
     config_error error = {.message = ""};
-    main_options options = {.action = ACTION_SERVE};
-    options.assignments = calloc((size_t)argc, sizeof *options.assignments);
-    if (options.assignments == NULL || !read_options(argc, argv, &options)) {
-        free(options.assignments);
-        fputs("try danpoold --help\n", stderr);
-        return 2;
-    }
-    dp_status status = read_settings(&options, &server.config, &error);
-    free(options.assignments);
-    if (options.action == ACTION_HELP) {
+    if (options->action == ACTION_HELP) {
         print_help();
         return 0;
     }
-    if (options.action == ACTION_VERSION) {
+    if (options->action == ACTION_VERSION) {
         print_version();
         return 0;
     }
-    if (status != DP_OK) {
+    if (read_settings(options, &server.config, &error) != DP_OK) {
         fprintf(stderr, "danpoold: %s\n", error.message);
         return 1;
     }
-    if (options.action == ACTION_PRINT) {
-        char *text = config_print(&server.config);
-        fputs(text == NULL ? "" : text, stdout);
-        free(text);
-        return text == NULL ? 1 : 0;
+    if (options->action == ACTION_PRINT) {
+        return print_settings(&server.config);
     }
-    if (options.action == ACTION_CHECK) {
-        puts("danpoold: the configuration is good");
-        return 0;
+    if (options->action == ACTION_CHECK) {
+        return check_settings(&server.config);
     }
     log_level_set((log_level)log_level_by_name(server.config.log_level));
-    return serve(&server);
+    log_format_set((log_format)log_format_by_name(server.config.log_format));
+    return serve(&server, options);
+}
+
+int main(int argc, char **argv)
+{
+    main_options options = {.action = ACTION_SERVE};
+    options.assignments = calloc((size_t)argc, sizeof *options.assignments);
+    int code = 2;
+    if (options.assignments != NULL && read_options(argc, argv, &options)) {
+        code = act(&options);
+    } else {
+        fputs("try danpoold --help\n", stderr);
+    }
+    free(options.assignments);
+    return code;
 }

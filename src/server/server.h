@@ -28,14 +28,16 @@
 #include "server/gate/gate.h"
 #include "server/media.h"
 #include "server/room/room.h"
+#include "server/tls.h"
 #include "server/wire/protocol.h"
 
 typedef struct server_loop server_loop;
 
 typedef struct dp_server {
     config config;
-    auth *auth; /* never NULL while loops turn; auth_is_enabled() where tokens are asked for */
-    gate *gate; /* filter, limits, moderation; never NULL while loops turn */
+    auth *auth;    /* never NULL while loops turn; auth_is_enabled() where tokens are asked for */
+    gate *gate;    /* filter, limits, moderation; never NULL while loops turn */
+    tls_pair *tls; /* NULL = the listener speaks plain TCP */
     dp_pool *pool;
     FILE *trace; /* (or NULL) gets the pool's recording when the server stops */
     dp_cache *cache;
@@ -44,7 +46,8 @@ typedef struct dp_server {
     room_table *rooms;
     server_loop *loops;
     unsigned loop_count;
-    uint16_t port; /* the one really listened on */
+    uint16_t port;                      /* the one really listened on */
+    _Atomic uint64_t config_generation; /* 1 at the start, one more each good reload */
     _Atomic bool draining;
     _Atomic int64_t viewers;
 } dp_server;
@@ -61,6 +64,8 @@ struct server_loop {
     pthread_t thread;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    void *ssl_ctx; /* the vhost's; NULL without TLS */
+    unsigned tls_generation;
     lws_retry_bo_t keepalive; /* when to ping and when to hang up; read by libwebsockets */
     int listen_fd, spare_fd;
     _Atomic bool stop;

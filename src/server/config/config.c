@@ -480,6 +480,9 @@ dp_status config_check(const config *in, config_error *error)
         return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                            in->log_level);
     }
+    if (log_format_by_name(in->log_format) < 0) {
+        return config_fail(error, "log.format must be logfmt or json, not \"%s\"", in->log_format);
+    }
     dp_status status = config_tiers(in, &tiers, error);
     if (status != DP_OK) {
         return status;
@@ -488,6 +491,69 @@ dp_status config_check(const config *in, config_error *error)
         return config_fail(error, "pool.pmem_path is set, but pool.tiers does not name pmem");
     }
     return check_pmem_path(in->pool_pmem_path, error);
+}
+
+static bool is_equal(const config *left, const config *right, const setting *row)
+{
+    size_t bytes = row->initial_text == NULL ? sizeof(int64_t) : CONFIG_TEXT_BYTES;
+    return memcmp((const char *)left + row->offset, (const char *)right + row->offset, bytes) == 0;
+}
+
+/* What a running danpoold takes: these, with the filter's lists and the files of keys. */
+static const char *const live_settings[] = {"log.level",
+                                            "log.format",
+                                            "limits.user_messages_per_s",
+                                            "limits.address_messages_per_s",
+                                            "limits.room_messages_per_s",
+                                            "limits.address_connects_per_s",
+                                            "limits.address_connections_max",
+                                            "limits.tarpit_ms_max",
+                                            "limits.repeat_times",
+                                            "limits.repeat_window_s",
+                                            "limits.repeat_alike_percent",
+                                            "limits.repeat_mute_s"};
+
+static bool is_live(const setting *row)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", row->group, row->key);
+    for (size_t i = 0; i < sizeof live_settings / sizeof live_settings[0]; i++) {
+        if (strcmp(live_settings[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_name(char *names, size_t names_bytes, const char *group, const char *key)
+{
+    size_t used = strlen(names);
+    if (used + strlen(group) + strlen(key) + 3 <= names_bytes) {
+        snprintf(names + used, names_bytes - used, "%s%s.%s", used > 0 ? "," : "", group, key);
+    }
+}
+
+size_t config_differences(const config *running, const config *fresh, char *names,
+                          size_t names_bytes)
+{
+    size_t count = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (!is_live(&settings[i]) && !is_equal(running, fresh, &settings[i])) {
+            add_name(names, names_bytes, settings[i].group, settings[i].key);
+            count++;
+        }
+    }
+    bool same_routes = running->pool_route_count == fresh->pool_route_count;
+    for (size_t i = 0; same_routes && i < fresh->pool_route_count; i++) {
+        same_routes = memcmp(&running->pool_routes[i].rule, &fresh->pool_routes[i].rule,
+                             sizeof(dp_route_rule)) == 0;
+    }
+    if (!same_routes) {
+        add_name(names, names_bytes, "pool", "routes");
+        count++;
+    }
+    return count;
 }
 
 static void print_text(FILE *to, const char *text)

@@ -24,6 +24,8 @@
     S(listen, address, "127.0.0.1", "IPv4 address to listen on")                                   \
     N(listen, port, 8080, 0, 65535, "TCP port, 0 = any free one")                                  \
     N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
+    S(tls, cert_file, "", "certificate and its chain (PEM), empty = no TLS")                       \
+    S(tls, key_file, "", "its key (PEM)")                                                          \
     S(auth, jwks_file, "", "keys that verify tokens (JWKS), empty = none")                         \
     S(auth, secret_file, "", "one secret of HS256 tokens, empty = none")                           \
     S(auth, tokens_file, "", "API tokens of back ends by their SHA-256, empty = none")             \
@@ -102,7 +104,8 @@
     N(timeouts, ping_s, 30, 1, 3600, "silence after which a connection is pinged")                 \
     N(timeouts, hangup_s, 15, 1, 3600, "silence after the ping that closes it")                    \
     N(timeouts, drain_s, 5, 0, 600, "longest graceful stop")                                       \
-    S(log, level, "info", "error, warn, info or debug")
+    S(log, level, "info", "error, warn, info or debug")                                            \
+    S(log, format, "logfmt", "logfmt or json, a line for each event on standard error")
 
 /* One rule of pool.routes, and where it was read: "danpoold.conf:12". */
 typedef struct config_route {
@@ -154,6 +157,13 @@ dp_status config_tiers(const config *config, uint32_t *tiers, config_error *erro
  */
 #define CONFIG_RULES_MAX (CONFIG_ROUTES_MAX + 16u)
 size_t config_rules(const config *config, dp_route_rule rules[CONFIG_RULES_MAX]);
+
+/*
+ * Names of the settings that differ, with commas ("listen.port,pool.routes"; what does not fit is
+ * left out), but for those that a running danpoold takes.  Returns how many.
+ */
+size_t config_differences(const config *running, const config *fresh, char *names,
+                          size_t names_bytes);
 
 /* Writes the whole configuration as a file that config_load_file() takes, comments included.
  * Returns a malloc()ed text. */

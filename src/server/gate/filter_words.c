@@ -2,8 +2,9 @@
 /*
  * The automaton: a node for each beginning of a word, node 0 for none.
  *
- * Steps lie in one open-addressed table (node, character) -> node, at most half full.  From the
- * first node most characters lead nowhere; a bit map says so without a look into the table.
+ * Steps lie in one open-addressed table (node, character) -> node, at most half full.  Most
+ * characters of a text begin no word: a small Bloom filter over the first three characters of the
+ * words (over all of shorter ones) says so, without a look into the table, which no cache holds.
  * `fail` is the node of the longest proper end of this beginning that is a beginning too, `ends`
  * the first node on that chain, itself included, where a word is complete.
  */
@@ -13,8 +14,9 @@
 
 #include "pool/os.h"
 
-#define NONE      UINT32_MAX
-#define ROOT_BITS 16u
+#define NONE       UINT32_MAX
+#define BLOOM_BITS 18u /* 32 KiB */
+#define NO_POINT   0xFFFFFFu
 
 typedef struct word_step {
     uint32_t node, point;
@@ -39,7 +41,8 @@ struct filter_words {
     word_node *nodes;
     uint32_t node_count;
     word_entry *entries;
-    uint64_t root[(1u << ROOT_BITS) / 64];
+    uint64_t bloom[(1u << BLOOM_BITS) / 64];
+    bool has_shorter[3]; /* words of one, of two characters */
 };
 
 static uint32_t step_hash(uint32_t node, uint32_t point)
@@ -48,9 +51,28 @@ static uint32_t step_hash(uint32_t node, uint32_t point)
     return (uint32_t)(mixed >> 32);
 }
 
-static uint32_t root_bit(uint32_t point)
+static uint32_t bloom_bit(uint32_t first, uint32_t second, uint32_t third)
 {
-    return point & ((1u << ROOT_BITS) - 1);
+    uint64_t mixed = (first * UINT64_C(0x9E3779B97F4A7C15)) ^
+                     (second * UINT64_C(0xC2B2AE3D27D4EB4F)) ^
+                     (third * UINT64_C(0x165667B19E3779F9));
+    return (uint32_t)(mixed >> (64 - BLOOM_BITS));
+}
+
+static bool bloom_has(const filter_words *words, uint32_t bit)
+{
+    return (words->bloom[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* Whether a word may begin at points[0], of `left` that there are. */
+static bool may_begin(const filter_words *words, const confusable_point *points, size_t left)
+{
+    uint32_t first = points[0].point;
+    uint32_t second = left > 1 ? points[1].point : NO_POINT;
+    return (left > 2 && bloom_has(words, bloom_bit(first, second, points[2].point))) ||
+           (words->has_shorter[2] && left > 1 &&
+            bloom_has(words, bloom_bit(first, second, NO_POINT))) ||
+           (words->has_shorter[1] && bloom_has(words, bloom_bit(first, NO_POINT, NO_POINT)));
 }
 
 /* 0 = no such step. */
@@ -77,7 +99,10 @@ static void step_add(filter_words *words, uint32_t node, uint32_t point, uint32_
 static void add_word(filter_words *words, const filter_word *word, uint32_t index)
 {
     uint32_t node = 0;
-    words->root[root_bit(word->points[0]) / 64] |= 1ull << root_bit(word->points[0]) % 64;
+    uint32_t bit = bloom_bit(word->points[0], word->count > 1 ? word->points[1] : NO_POINT,
+                             word->count > 2 ? word->points[2] : NO_POINT);
+    words->bloom[bit / 64] |= UINT64_C(1) << bit % 64;
+    words->has_shorter[word->count < 3 ? word->count : 0] = true;
     for (uint32_t i = 0; i < word->count; i++) {
         uint32_t next = step_find(words, node, word->points[i]);
         if (next == 0) {
@@ -95,9 +120,6 @@ static void add_word(filter_words *words, const filter_word *word, uint32_t inde
 static uint32_t advance(const filter_words *words, uint32_t node, uint32_t point)
 {
     for (;;) {
-        if (node == 0 && (words->root[root_bit(point) / 64] >> root_bit(point) % 64 & 1) == 0) {
-            return 0;
-        }
         uint32_t next = step_find(words, node, point);
         if (next != 0 || node == 0) {
             return next;
@@ -190,7 +212,15 @@ void filter_words_scan(const filter_words *words, const confusable_point *points
 {
     uint32_t node = 0;
     for (size_t i = 0; i < count; i++) {
+        if (node == 0 && !may_begin(words, points + i, count - i)) {
+            continue;
+        }
         node = advance(words, node, points[i].point);
+        /* A word's first character after a word that came to nothing: the same question. */
+        if (words->nodes[node].depth == 1 && !may_begin(words, points + i, count - i)) {
+            node = 0;
+            continue;
+        }
         for (uint32_t end = words->nodes[node].ends; end != 0;
              end = words->nodes[words->nodes[end].fail].ends) {
             const word_node *here = &words->nodes[end];

@@ -100,12 +100,15 @@ dp_status gate_reload(gate *all, const config *settings, char *error, size_t err
 {
     limits_config limit = limits_of(settings);
     repeat_config repeats = repeats_of(settings);
+    dp_status status = filter_reload(all->filter, error, error_bytes);
+    if (status != DP_OK) {
+        return status;
+    }
     limits_configure(all->limits, &limit);
     repeat_configure(all->repeats, &repeats);
     atomic_store(&all->repeat_mute_s, (uint32_t)settings->limits_repeat_mute_s);
-    dp_status status = filter_reload(all->filter, error, error_bytes);
     dp_status reopened = moderation_audit_reopen(all->moderation);
-    if (status == DP_OK && reopened != DP_OK) {
+    if (reopened != DP_OK) {
         snprintf(error, error_bytes, "the audit log cannot be opened anew");
         status = reopened;
     }

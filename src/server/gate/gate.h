@@ -27,8 +27,8 @@ dp_status gate_open(const config *settings, gate **out, char *error, size_t erro
 void gate_close(gate *all);
 
 /*
- * Reads the filter lists again, opens the audit log anew and takes the limits of `settings`; what
- * cannot be read stays as it was, and `error` says why.  Thread safe.
+ * Reads the filter lists again, opens the audit log anew and takes the limits of `settings`.  Lists
+ * that cannot be read leave all as it was, and `error` says why.  Thread safe.
  */
 dp_status gate_reload(gate *all, const config *settings, char *error, size_t error_bytes);
 

@@ -24,6 +24,19 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 #define LEVEL_COUNT (sizeof level_names / sizeof level_names[0])
 
 static _Atomic int level_max = LOG_LEVEL_INFO;
+static _Atomic int line_format = LOG_FORMAT_LOGFMT;
+
+int log_format_by_name(const char *name)
+{
+    return strcmp(name, "logfmt") == 0 ? LOG_FORMAT_LOGFMT
+           : strcmp(name, "json") == 0 ? LOG_FORMAT_JSON
+                                       : -1;
+}
+
+void log_format_set(log_format format)
+{
+    atomic_store_explicit(&line_format, (int)format, memory_order_relaxed);
+}
 
 int log_level_by_name(const char *name)
 {
@@ -122,6 +135,12 @@ void log_line(log_level level, const char *msg, const char *format, ...)
         }
     }
     used = finish(line, used);
-    write_all(line, used);
+    if (atomic_load_explicit(&line_format, memory_order_relaxed) == LOG_FORMAT_JSON) {
+        char json[LOG_JSON_BYTES];
+        used = log_json(line, used, json);
+        write_all(json, used);
+    } else {
+        write_all(line, used);
+    }
     errno = saved_errno;
 }

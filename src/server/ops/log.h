@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines in logfmt on standard error: ts=... level=info msg="..." key=value.  No user text ever.
+ * Log lines on standard error, in logfmt (ts=... level=info msg="..." key=value) or as JSON objects
+ * of the same members.  No user text ever.
  *
  * One write() a line, so that threads never mix theirs.  Thread safe.
  */
 #ifndef DP_SERVER_LOG_H
 #define DP_SERVER_LOG_H
+
+#include <stddef.h>
 
 typedef enum log_level {
     LOG_LEVEL_ERROR,
@@ -14,9 +17,22 @@ typedef enum log_level {
     LOG_LEVEL_DEBUG
 } log_level;
 
+typedef enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON } log_format;
+
+/* The format of that name, -1 when there is none. */
+int log_format_by_name(const char *name);
+void log_format_set(log_format format);
+
 /* The level of that name, -1 when there is none. */
 int log_level_by_name(const char *name);
 void log_level_set(log_level level);
+
+/*
+ * Writes the line in logfmt, which log_line() makes, as a JSON object: whole numbers as such, all
+ * else as texts.  Returns the bytes written; pairs that do not fit are left out.
+ */
+#define LOG_JSON_BYTES 4096u
+size_t log_json(const char *line, size_t line_bytes, char to[LOG_JSON_BYTES]);
 
 /* `format` gives the rest of the line behind msg, as "key=value key=%d"; values with spaces are the
  * caller's to quote. */

@@ -41,6 +41,10 @@
       "Uploads by what became of them")                                                            \
     X(METRIC_MEDIA_FAILED, "media_uploads_total", "result=\"failed\"", "counter",                  \
       "Uploads by what became of them")                                                            \
+    X(METRIC_RELOADS_OK, "config_reloads_total", "result=\"ok\"", "counter",                       \
+      "Times that settings and keys were read again")                                              \
+    X(METRIC_RELOADS_FAILED, "config_reloads_total", "result=\"failed\"", "counter",               \
+      "Times that settings and keys were read again")                                              \
     X(METRIC_ESCAPES_LOW, "escapes_total", "severity=\"low\"", "counter",                          \
       "Buffers held longer than their lease")                                                      \
     X(METRIC_ESCAPES_MEDIUM, "escapes_total", "severity=\"medium\"", "counter",                    \

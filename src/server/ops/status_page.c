@@ -289,6 +289,8 @@ dp_status status_metrics(dp_server *server, dp_buf **out)
     metrics_printf(&text, "danpool_build_info{version=\"%s\",backend=\"%s\"} 1\n",
                    DP_VERSION_STRING, dp_render_backend_name(server->render));
     metrics_write(&text);
+    write_value(&text, "config_generation", "gauge", "1 at the start, and one more each reload",
+                atomic_load_explicit(&server->config_generation, memory_order_relaxed));
     write_value(&text, "rooms", "gauge", "Rooms that exist", room_table_count(server->rooms));
     write_value(&text, "room_bytes", "gauge", "Messages and batches that rooms hold",
                 room_table_bytes(server->rooms));

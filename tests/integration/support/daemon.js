@@ -13,7 +13,7 @@ import { Metrics } from '../../../web/metrics.js';
 import { within } from './wait.js';
 
 const PROGRAM = process.env.DANPOOLD;
-const READY = /danpoold: serving (http:\/\/127\.0\.0\.1:(\d+)\/)/;
+const READY = /danpoold: serving (https?:\/\/127\.0\.0\.1:(\d+)\/)/;
 const START_MS = 30000;
 const STOP_MS = 40000;
 
