@@ -4,7 +4,7 @@ option(DP_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(TARGET dp_server_leaf AND CMOCKA_FOUND)
   foreach(unit config config_routes log protocol protocol_parse protocol_hostile protocol_write text ws_frame
-      log_json message format_json bili)
+      log_json origin message format_json bili)
     dp_test(test_${unit} LINK dp_server_leaf)
   endforeach()
 

@@ -86,20 +86,42 @@ static void a_loop_that_writes_for_long_gets_time_to_read(void **state)
     room_flush_now(made->room, written_ns + 2);
 }
 
+/* A flush of `count` messages, written by written_ns after it; when the next one leaves. */
+static uint64_t next_flush(room_rig *rig, uint64_t start_ns, unsigned count, uint64_t written_ns)
+{
+    (void)rig_admit(rig, "a", start_ns - WINDOW_NS); /* leaves at once */
+    for (unsigned i = 0; i < count; i++) {
+        (void)rig_admit(rig, "b", start_ns - WINDOW_NS / 2);
+    }
+    assert_int_equal(room_flush(rig->room, start_ns), 0);
+    room_written(rig->room, start_ns + written_ns);
+    room_admitted next = rig_admit(rig, "c", start_ns + written_ns + 1);
+    assert_true(next.flush_later);
+    assert_int_equal(room_flush(rig->room, next.flush_at_ns), 0);
+    return next.flush_at_ns - start_ns;
+}
+
 static void a_window_ends_earlier_by_what_the_writing_takes(void **state)
 {
     room_rig *made = *state;
-    const uint64_t written_ns[] = {WINDOW_NS / 20, WINDOW_NS / 4, WINDOW_NS / 2, WINDOW_NS};
+    const uint64_t written_ns[] = {WINDOW_NS / 40, WINDOW_NS / 4, WINDOW_NS / 2, WINDOW_NS};
     const uint64_t flush_ns[] = {WINDOW_NS, WINDOW_NS, WINDOW_NS * 3 / 4, WINDOW_NS * 5 / 4};
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t start_ns = START_NS + i * 100 * (uint64_t)WINDOW_NS;
-        (void)rig_admit(made, "a", start_ns);
-        room_written(made->room, start_ns + written_ns[i]);
-        room_admitted second = rig_admit(made, "b", start_ns + written_ns[i] + 1);
-        assert_true(second.flush_later);
-        assert_int_equal(second.flush_at_ns, start_ns + flush_ns[i]);
-        assert_int_equal(room_flush(made->room, second.flush_at_ns), 0);
+        uint64_t start_ns = START_NS + (i + 1) * 100 * (uint64_t)WINDOW_NS;
+        assert_int_equal(next_flush(made, start_ns, 2, written_ns[i]), flush_ns[i]);
     }
+}
+
+static void a_room_with_little_to_write_waits_little(void **state)
+{
+    room_rig *made = *state;
+    uint64_t start_ns = START_NS + 100 * (uint64_t)WINDOW_NS;
+    /* From the end of the writing a quarter is free in any case. */
+    assert_int_equal(next_flush(made, start_ns, 1, WINDOW_NS / 40), WINDOW_NS / 40 + WINDOW_NS / 4);
+    start_ns += 100 * (uint64_t)WINDOW_NS;
+    assert_int_equal(next_flush(made, start_ns, 1, WINDOW_NS / 8), WINDOW_NS);
+    start_ns += 100 * (uint64_t)WINDOW_NS;
+    assert_int_equal(next_flush(made, start_ns, 2, WINDOW_NS / 40), WINDOW_NS);
 }
 
 static void one_message_a_batch_is_one_batch_a_message(void **state)
@@ -250,6 +272,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_loop_that_writes_for_long_gets_time_to_read, set_up,
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(a_window_ends_earlier_by_what_the_writing_takes, set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_room_with_little_to_write_waits_little, set_up,
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(one_message_a_batch_is_one_batch_a_message, set_up_single,
                                         rig_tear_down),

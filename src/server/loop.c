@@ -484,6 +484,7 @@ static dp_status context_open(server_loop *loop)
     if (loop->server->tls != NULL) {
         info.options |=
             LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.provided_client_ssl_ctx = tls_client_context(loop->server->tls);
     }
     loop->context = lws_create_context(&info);
     loop->vhost = loop->context == NULL ? NULL : lws_create_vhost(loop->context, &info);

@@ -20,6 +20,7 @@ struct tls_pair {
     pthread_mutex_t lock; /* over the next two */
     SSL_CTX *newest;
     unsigned generation;
+    SSL_CTX *client; /* empty; see tls_client_context() */
     char cert_path[PATH_BYTES], key_path[PATH_BYTES];
 };
 
@@ -77,7 +78,12 @@ dp_status tls_create(const char *cert_path, const char *key_path, tls_pair **out
     memcpy(pair->cert_path, cert_path, strlen(cert_path) + 1);
     memcpy(pair->key_path, key_path, strlen(key_path) + 1);
     dp_status status = read_files(pair, &pair->newest, error, error_bytes);
+    if (status == DP_OK) {
+        pair->client = SSL_CTX_new(TLS_client_method());
+        status = pair->client == NULL ? DP_ERR_NOMEM : DP_OK;
+    }
     if (status != DP_OK) {
+        SSL_CTX_free(pair->newest);
         os_free(pair);
         return status;
     }
@@ -93,8 +99,14 @@ void tls_destroy(tls_pair *pair)
         return;
     }
     SSL_CTX_free(pair->newest);
+    SSL_CTX_free(pair->client);
     os_mutex_destroy(&pair->lock);
     os_free(pair);
+}
+
+void *tls_client_context(tls_pair *pair)
+{
+    return pair->client;
 }
 
 dp_status tls_reload(tls_pair *pair, char *error, size_t error_bytes)

@@ -21,6 +21,12 @@ dp_status tls_create(const char *cert_path, const char *key_path, tls_pair **out
                      size_t error_bytes);
 void tls_destroy(tls_pair *pair);
 
+/*
+ * An empty SSL_CTX of the pair's for libwebsockets, which would else make one for clients, that we
+ * have none of: with every authority of the system in it, and forgotten at the end.
+ */
+void *tls_client_context(tls_pair *pair);
+
 /* Reads the files again; on failure the old ones stay.  Thread safe. */
 dp_status tls_reload(tls_pair *pair, char *error, size_t error_bytes);
 

@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Daemon } from './support/daemon.js';
+import WebSocket from 'ws';
+import { Daemon, daemonFor } from './support/daemon.js';
 import { until } from './support/wait.js';
 import { Viewer } from './support/viewer.js';
 
@@ -269,4 +270,21 @@ describe('websocket protocol', () => {
       assert.equal(viewer.refused, 400, `"${query}" -> ${viewer.refused}`);
     }
   });
+});
+
+test('pages_of_other_origins_open_no_websocket', async (t) => {
+  const daemon = await daemonFor(t, { 'listen.origins': 'https://live.example.org' });
+  const open = (origin) =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${daemon.port}/v1/ws?room=lobby`,
+        'danpool.v1.json', origin === undefined ? {} : { origin });
+      socket.once('open', () => resolve(101));
+      socket.once('unexpected-response', (_, answer) => resolve(answer.statusCode));
+      socket.once('error', () => {});
+      t.after(() => socket.terminate());
+    });
+  assert.equal(await open('https://live.example.org'), 101);
+  assert.equal(await open(undefined), 101);
+  assert.equal(await open('https://evil.example'), 403);
+  assert.equal(await open(`https://${'a'.repeat(400)}`), 403);
 });

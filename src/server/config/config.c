@@ -23,6 +23,7 @@
 
 #include "server/config/config_internal.h"
 #include "server/config/config_scan.h"
+#include "server/conn/origin.h"
 #include "server/ops/log.h"
 
 #define ENVIRONMENT_PREFIX "DANPOOL_"
@@ -479,6 +480,14 @@ dp_status config_check(const config *in, config_error *error)
     if (log_level_by_name(in->log_level) < 0) {
         return config_fail(error, "log.level must be error, warn, info or debug, not \"%s\"",
                            in->log_level);
+    }
+    const char *origin = origin_list_wrong(in->listen_origins);
+    if (origin != NULL) {
+        return config_fail(error, "listen.origins: \"%.*s\" is not like https://live.example.org",
+                           (int)strcspn(origin, ", \t"), origin);
+    }
+    if ((in->tls_cert_file[0] == '\0') != (in->tls_key_file[0] == '\0')) {
+        return config_fail(error, "tls.cert_file and tls.key_file must be set both or neither");
     }
     if (log_format_by_name(in->log_format) < 0) {
         return config_fail(error, "log.format must be logfmt or json, not \"%s\"", in->log_format);

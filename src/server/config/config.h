@@ -24,6 +24,7 @@
     S(listen, address, "127.0.0.1", "IPv4 address to listen on")                                   \
     N(listen, port, 8080, 0, 65535, "TCP port, 0 = any free one")                                  \
     N(listen, loops, 0, 0, 16, "event loop threads, 0 = one per core")                             \
+    S(listen, origins, "", "origins of pages that may open a WebSocket, empty = all")              \
     S(tls, cert_file, "", "certificate and its chain (PEM), empty = no TLS")                       \
     S(tls, key_file, "", "its key (PEM)")                                                          \
     S(auth, jwks_file, "", "keys that verify tokens (JWKS), empty = none")                         \

@@ -2,6 +2,7 @@
 /*
  * The native protocol's WebSocket: reads requests and answers them; viewer.c writes.
  */
+#include "server/conn/origin.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -151,6 +152,17 @@ static int on_receive(server_loop *loop, dp_session *session, void *in, size_t s
 }
 
 /* Before the upgrade: reads the query, and refuses with an HTTP status what cannot be served. */
+/* An origin that does not fit is none that is listed. */
+static bool may_open(const dp_server *server, struct lws *wsi)
+{
+    char origin[ORIGIN_BYTES_MAX] = "";
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0 &&
+        lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) <= 0) {
+        snprintf(origin, sizeof origin, "too long");
+    }
+    return origin_is_allowed(server->config.listen_origins, origin);
+}
+
 static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
 {
     dp_server *server = loop->server;
@@ -165,6 +177,8 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
     bool is_native = method >= 0 && path_bytes == 6 && memcmp(path, "/v1/ws", 6) == 0;
     if (!is_native && !session->is_bili) {
         status = HTTP_STATUS_NOT_FOUND;
+    } else if (!may_open(server, wsi)) {
+        status = HTTP_STATUS_FORBIDDEN;
     } else if (is_native && (room == NULL || !protocol_room_name_valid(room, strlen(room)))) {
         status = HTTP_STATUS_BAD_REQUEST;
     } else if (atomic_load_explicit(&server->draining, memory_order_relaxed) ||

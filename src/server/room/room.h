@@ -149,9 +149,10 @@ uint64_t room_flush(dp_room *room, uint64_t now_ns);
 void room_flush_now(dp_room *room, uint64_t now_ns);
 
 /*
- * Says that a loop has just written to all its viewers.  Where that takes long the window ends
- * earlier by so much that window and writing together are a window and a quarter, but a quarter of
- * a window always stays free for reading: under more load than the sockets take batches grow
+ * Says that a loop has just written to all its viewers, and so how long the window is: a quarter of
+ * window_ns where a single message came and writing it was nothing; shorter by what the writing
+ * took where that is long, so that both together are a window and a quarter at most; but a quarter
+ * of a window always stays free for reading: under more load than the sockets take batches grow
  * instead of the backlog.
  */
 void room_written(dp_room *room, uint64_t now_ns);

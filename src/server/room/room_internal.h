@@ -65,7 +65,8 @@ struct dp_room {
 
     pthread_mutex_t lock;
     uint64_t last_seq, flushed_seq;
-    uint64_t flushed_ns;    /* when the newest batch was built */
+    uint64_t flushed_ns;    /* when the newest batch was built ... */
+    size_t flushed_count;   /* ... and how many messages that flush had */
     uint64_t flush_from_ns; /* the window is open until then */
     bool flush_promised;
     room_settings settings;
