@@ -18,6 +18,7 @@
 #include <danpool/cache.h>
 
 #include "render/render.h"
+#include "server/gate/identity.h"
 #include "server/room/room.h"
 #include "server/wire/protocol.h"
 
@@ -50,6 +51,7 @@ struct media_upload {
     void *loop;    /* where the answer goes */
     void *wsi;     /* of the sender, NULL once he has left; the loop's alone */
     dp_room *room; /* one reference; its share of the renderers is used */
+    identity who;  /* the sender, who may have left */
     protocol_mode mode;
     media_result result;
     media_upload *next; /* in a waiting list, then in the loop's inbox */

@@ -92,6 +92,7 @@ typedef struct ws_session {
     dp_buf *partial; /* a message that arrives in pieces */
     size_t partial_bytes;
     admit_bucket bucket;
+    const identity *who; /* the session's */
 } ws_session;
 
 typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;
@@ -116,6 +117,7 @@ typedef struct http_session {
 
 /* libwebsockets allocates one of these, zeroed, behind every connection. */
 typedef struct dp_session {
+    identity who; /* of the WebSocket, or of the request at hand */
     bool is_ws;
     bool is_bili; /* a WebSocket at /sub; else the native protocol */
     char room[ROOM_NAME_BYTES_MAX + 1];

@@ -14,6 +14,7 @@
 #include <danpool/lifecycle.h>
 
 #include "pool/os.h"
+#include "server/conn/entrance.h"
 #include "server/ops/metrics.h"
 #include "server/server.h"
 #include "server/wire/bili_packet.h"
@@ -37,9 +38,11 @@ static const viewer_protocol *protocol_of(int version)
     return version >= BILI_ZLIB && format_of(FORMAT_BILI_ZLIB)->build != NULL ? &zlib : &plain;
 }
 
-void bili_begin(bili_session *made, struct server_loop *loop, const viewer_io *io, void *socket)
+void bili_begin(bili_session *made, struct server_loop *loop, const viewer_io *io, void *socket,
+                identity *who)
 {
     memset(made, 0, sizeof *made);
+    made->who = who;
     viewer_begin(&made->viewer, loop, &plain, io, socket);
 }
 
@@ -67,22 +70,6 @@ static void refuse(bili_session *session)
     viewer_close(&session->viewer, WS_CLOSE_POLICY);
 }
 
-/* Whether who shows this token may see the room. */
-static bool may_enter(const server_loop *loop, const bili_auth *asked)
-{
-    const dp_server *server = loop->server;
-    identity who;
-    if (!auth_is_enabled(server->auth)) {
-        return true; /* those clients may bring a token of Bilibili's own */
-    }
-    if (asked->token[0] == '\0') {
-        return server->config.auth_guests != 0;
-    }
-    return auth_verify(server->auth, asked->token, strlen(asked->token), server_wall_ms() / 1000,
-                       &who) == AUTH_OK &&
-           identity_allows_room(&who, asked->room);
-}
-
 static void take_auth(bili_session *session, const bili_packet *packet)
 {
     static const char body[] = "{\"code\":0}";
@@ -91,8 +78,10 @@ static void take_auth(bili_session *session, const bili_packet *packet)
     if (session->is_authed) {
         return;
     }
+    protocol_message unheard; /* those clients show nobody why */
     if (!bili_auth_read(packet->body, packet->body_bytes, &asked) ||
-        !may_enter(session->viewer.loop, &asked)) {
+        entrance_admit(session->viewer.loop, asked.token, asked.room, session->who, &unheard) !=
+            PROTOCOL_OK) {
         refuse(session);
         return;
     }

@@ -12,6 +12,7 @@
 #define DP_SERVER_CONN_BILI_H
 
 #include "server/conn/viewer.h"
+#include "server/gate/identity.h"
 
 #define BILI_AUTH_US_MAX 5000000  /* until the auth packet */
 #define BILI_IDLE_US_MAX 70000000 /* between two packets: clients send one every 30 s */
@@ -19,12 +20,14 @@
 typedef struct bili_session {
     viewer viewer;
     bool is_authed;
+    identity *who;   /* the owner's; its address is known from the start */
     dp_buf *partial; /* a packet that has not come as a whole */
     size_t partial_bytes;
 } bili_session;
 
-/* `socket` is the io's; the session is zeroed first. */
-void bili_begin(bili_session *made, struct server_loop *loop, const viewer_io *io, void *socket);
+/* `socket` is the io's; `who` has the peer's address and outlives the session. */
+void bili_begin(bili_session *made, struct server_loop *loop, const viewer_io *io, void *socket,
+                identity *who);
 void bili_end(bili_session *ended);
 
 /* Takes bytes that came.  False: no client of this protocol; the connection is to be closed. */

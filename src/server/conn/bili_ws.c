@@ -45,7 +45,7 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         session->is_ws = true;
-        bili_begin(bili, loop, &viewer_io_lws, wsi);
+        bili_begin(bili, loop, &viewer_io_lws, wsi, &session->who);
         wait_for_packet(wsi, bili);
         return 0;
     case LWS_CALLBACK_RECEIVE:

@@ -14,6 +14,7 @@
 #include <dp_features.h>
 
 #include "pool/os.h"
+#include "server/conn/entrance.h"
 #include "server/ops/log.h"
 #include "server/ops/metrics.h"
 
@@ -72,7 +73,7 @@ static void handle_send(server_loop *loop, ws_session *ws, const protocol_reques
     const room_view *view = ws->viewer.rooms->view;
     message in;
     admit_result result;
-    const admit_sender sender = {.bucket = &ws->bucket};
+    const admit_sender sender = {.who = ws->who, .bucket = &ws->bucket};
     message_from_request(request, &in);
     protocol_error error = admit_message(loop, view->room, &sender, &in, &result);
     if (error != PROTOCOL_OK) {
@@ -151,7 +152,6 @@ static int on_receive(server_loop *loop, dp_session *session, void *in, size_t s
     return 0;
 }
 
-/* Before the upgrade: reads the query, and refuses with an HTTP status what cannot be served. */
 /* An origin that does not fit is none that is listed. */
 static bool may_open(const dp_server *server, struct lws *wsi)
 {
@@ -163,6 +163,7 @@ static bool may_open(const dp_server *server, struct lws *wsi)
     return origin_is_allowed(server->config.listen_origins, origin);
 }
 
+/* Before the upgrade: reads the query, and refuses with an HTTP status what cannot be served. */
 static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
 {
     dp_server *server = loop->server;
@@ -185,6 +186,14 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
                atomic_load_explicit(&server->viewers, memory_order_relaxed) >=
                    server->config.limits_connections_max) {
         status = HTTP_STATUS_SERVICE_UNAVAILABLE;
+    }
+    /* A Bilibili client brings its room and token in its first packet. */
+    if (status == 0 && session->is_bili) {
+        entrance_address(wsi, &session->who.address);
+    } else if (status == 0) {
+        protocol_message why;
+        protocol_error error = entrance_check(loop, wsi, room, &session->who, &why);
+        status = error == PROTOCOL_OK ? 0 : protocol_error_http_status(error);
     }
     if (status != 0) {
         (void)lws_return_http_status(wsi, status, NULL);
@@ -229,6 +238,7 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
     ws_session *ws = &session->u.ws;
     memset(ws, 0, sizeof *ws);
     ws->wsi = wsi;
+    ws->who = &session->who;
     viewer_begin(&ws->viewer, loop, &native_protocol, &viewer_io_lws, wsi);
     subscription *room;
     if (viewer_join(&ws->viewer, session->room, &room) != DP_OK) {

@@ -151,6 +151,21 @@ static void apply_settings(server_loop *loop, dp_room *room)
     room_set(room, &wanted);
 }
 
+/* Why this sender may not, NULL when he may. */
+static const char *unfit_to_send(const identity *who, const char *room)
+{
+    const uint32_t senders =
+        IDENTITY_PUBLISHER | IDENTITY_MODERATOR | IDENTITY_BACKEND | IDENTITY_ADMIN;
+    if (!identity_allows_room(who, room)) {
+        return "this room is not yours to speak in";
+    }
+    if ((who->roles & senders) == 0) {
+        return "you may watch, not send";
+    }
+    return who->expires_s != 0 && server_wall_ms() / 1000 > who->expires_s ? "the token has expired"
+                                                                           : NULL;
+}
+
 protocol_error admit_message(server_loop *loop, dp_room *room, const admit_sender *sender,
                              message *in, admit_result *out)
 {
@@ -158,8 +173,9 @@ protocol_error admit_message(server_loop *loop, dp_room *room, const admit_sende
     if (atomic_load_explicit(&loop->server->draining, memory_order_relaxed)) {
         return refuse(out, PROTOCOL_SHUTTING_DOWN, BUSY_RETRY_MS, "the server is shutting down");
     }
-    if (sender->who != NULL && !identity_allows_room(sender->who, room_name(room))) {
-        return refuse(out, PROTOCOL_FORBIDDEN, 0, "this room is not yours to speak in");
+    const char *unfit = sender->who == NULL ? NULL : unfit_to_send(sender->who, room_name(room));
+    if (unfit != NULL) {
+        return refuse(out, PROTOCOL_FORBIDDEN, 0, unfit);
     }
     uint64_t now_ns = os_clock_ns();
     protocol_error error = check_rate(loop, sender, now_ns, out);

@@ -24,6 +24,7 @@
 #include <danpool/stats.h>
 
 #include "pool/os.h"
+#include "server/conn/entrance.h"
 #include "server/http/assets.h"
 #include "server/ops/metrics.h"
 
@@ -266,11 +267,23 @@ static int get_media(server_loop *loop, struct lws *wsi, http_session *http, con
     return respond(wsi, http, &answer);
 }
 
+/* Who stands behind the request at hand. */
+static identity *who_of(struct lws *wsi)
+{
+    dp_session *session = lws_wsi_user(wsi);
+    return &session->who;
+}
+
 static int get_history(server_loop *loop, struct lws *wsi, http_session *http)
 {
     char value[24];
     const char *limit = lws_get_urlarg_by_name(wsi, "limit=", value, sizeof value);
     long wanted = limit == NULL ? (long)HISTORY_DEFAULT : strtol(limit, NULL, 10);
+    protocol_message refusal;
+    protocol_error error = entrance_check(loop, wsi, http->room, who_of(wsi), &refusal);
+    if (error != PROTOCOL_OK) {
+        return respond_error(loop, wsi, http, error, refusal.text);
+    }
     if (wanted < 1 || wanted > (long)HISTORY_MAX) {
         return respond_error(loop, wsi, http, PROTOCOL_BAD_REQUEST,
                              "limit must be an integer from 1 to 200");
@@ -360,7 +373,12 @@ static int expect_body(server_loop *loop, struct lws *wsi, http_session *http, h
     size_t bytes_max = route == HTTP_ROUTE_MEDIA
                            ? (size_t)loop->server->config.render_input_mib_max << 20
                            : MESSAGE_BODY_BYTES_MAX;
+    protocol_message refusal;
     http->close_after = true;
+    protocol_error error = entrance_check(loop, wsi, http->room, who_of(wsi), &refusal);
+    if (error != PROTOCOL_OK) {
+        return respond_error(loop, wsi, http, error, refusal.text);
+    }
     if (lws_hdr_copy(wsi, value, sizeof value, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0) {
         return respond_error(loop, wsi, http, PROTOCOL_LENGTH_REQUIRED,
                              "the body needs a Content-Length");
@@ -504,7 +522,7 @@ static int publish_message(server_loop *loop, struct lws *wsi, http_session *htt
     if (error == PROTOCOL_OK) {
         message in;
         admit_result result;
-        const admit_sender sender = {.who = NULL};
+        const admit_sender sender = {.who = who_of(wsi)};
         message_from_request(&request, &in);
         error = admit_message(loop, room, &sender, &in, &result);
         room_release(room);
@@ -535,7 +553,7 @@ static int upload_answer(server_loop *loop, struct lws *wsi, http_session *http,
     media_result *result = &upload->result;
     uint64_t seq = 0;
     if (result->error == PROTOCOL_OK) {
-        const admit_sender sender = {.who = NULL};
+        const admit_sender sender = {.who = &upload->who};
         admit_result admitted;
         result->error = admit_media(loop, upload, &sender, &admitted);
         seq = admitted.seq;
@@ -584,7 +602,8 @@ static int publish_media(server_loop *loop, struct lws *wsi, http_session *http)
         metrics_add(METRIC_MEDIA_FAILED, 1);
         return respond_error(loop, wsi, http, PROTOCOL_BUSY, "cannot take it just now, try again");
     }
-    *upload = (media_upload){.loop = loop, .wsi = wsi, .room = room, .mode = http->mode};
+    *upload = (media_upload){
+        .loop = loop, .wsi = wsi, .room = room, .who = *who_of(wsi), .mode = http->mode};
     http->upload = upload;
     bool done = media_submit(loop->server->media, upload, body, http->width_max, http->height_max);
     dp_put(body);

@@ -37,6 +37,7 @@ typedef enum protocol_mode {
     X(PROTOCOL_TEXT_TOO_LONG, "text_too_long", 422)                                                \
     X(PROTOCOL_EXT_TOO_LARGE, "ext_too_large", 422)                                                \
     X(PROTOCOL_RATE_LIMITED, "rate_limited", 429)                                                  \
+    X(PROTOCOL_UNAUTHORIZED, "unauthorized", 401)                                                  \
     X(PROTOCOL_FORBIDDEN, "forbidden", 403)                                                        \
     X(PROTOCOL_MUTED, "muted", 403)                                                                \
     X(PROTOCOL_BANNED, "banned", 403)                                                              \
