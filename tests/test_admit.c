@@ -105,10 +105,26 @@ static void a_sender_over_his_rate_is_told_when_to_come_again(void **state)
     assert_in_range(result.retry_ms, 1, 1001);
     assert_non_null(strstr(result.text.text, "more than 1 messages a second"));
     /* A token may bring its own rate. */
-    identity who = {.messages_per_s = 1000000};
+    identity who = {.roles = IDENTITY_PUBLISHER, .messages_per_s = 1000000};
     const admit_sender fast = {.bucket = &bucket, .who = &who};
     bucket.filled_ns -= MS;
     assert_int_equal(admit_message(&loop, room, &fast, &in, &result), PROTOCOL_OK);
+}
+
+static void who_may_only_watch_or_whose_token_is_over_does_not_send(void **state)
+{
+    (void)state;
+    identity who = {.roles = IDENTITY_VIEWER};
+    const admit_sender sender = {.who = &who};
+    message in = text();
+    admit_result result;
+    assert_int_equal(admit_message(&loop, room, &sender, &in, &result), PROTOCOL_FORBIDDEN);
+    who.roles = IDENTITY_PUBLISHER;
+    who.expires_s = 1000;
+    assert_int_equal(admit_message(&loop, room, &sender, &in, &result), PROTOCOL_FORBIDDEN);
+    assert_non_null(strstr(result.text.text, "expired"));
+    who.expires_s = INT64_MAX;
+    assert_int_equal(admit_message(&loop, room, &sender, &in, &result), PROTOCOL_OK);
 }
 
 static void nothing_enters_a_server_that_stops_or_a_room_of_others(void **state)
@@ -232,6 +248,8 @@ int main(void)
         cmocka_unit_test(a_bucket_gives_its_burst_and_then_its_rate),
         cmocka_unit_test_setup_teardown(a_sender_over_his_rate_is_told_when_to_come_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(who_may_only_watch_or_whose_token_is_over_does_not_send,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_enters_a_server_that_stops_or_a_room_of_others,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_is_signed_with_who_sent_it, set_up, tear_down),

@@ -23,6 +23,12 @@ void entrance_address(struct lws *wsi, identity_address *out)
     (void)identity_address_parse(text, out, NULL);
 }
 
+identity *entrance_who(struct lws *wsi)
+{
+    dp_session *session = lws_wsi_user(wsi);
+    return &session->who;
+}
+
 /* Finds the token in what the request brought, "" where there is none; false: it is too long. */
 static bool find_token(struct lws *wsi, char space[TOKEN_BYTES_MAX], const char **token)
 {

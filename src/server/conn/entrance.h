@@ -29,6 +29,9 @@ protocol_error entrance_check(struct server_loop *loop, struct lws *wsi, const c
 protocol_error entrance_admit(struct server_loop *loop, const char *token, const char *room,
                               identity *who, protocol_message *why);
 
+/* Who stands behind the connection, or its request at hand: the session's own. */
+identity *entrance_who(struct lws *wsi);
+
 /* The address of the peer of a connection; all zero where the kernel does not tell. */
 void entrance_address(struct lws *wsi, identity_address *out);
 

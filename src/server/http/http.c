@@ -267,20 +267,13 @@ static int get_media(server_loop *loop, struct lws *wsi, http_session *http, con
     return respond(wsi, http, &answer);
 }
 
-/* Who stands behind the request at hand. */
-static identity *who_of(struct lws *wsi)
-{
-    dp_session *session = lws_wsi_user(wsi);
-    return &session->who;
-}
-
 static int get_history(server_loop *loop, struct lws *wsi, http_session *http)
 {
     char value[24];
     const char *limit = lws_get_urlarg_by_name(wsi, "limit=", value, sizeof value);
     long wanted = limit == NULL ? (long)HISTORY_DEFAULT : strtol(limit, NULL, 10);
     protocol_message refusal;
-    protocol_error error = entrance_check(loop, wsi, http->room, who_of(wsi), &refusal);
+    protocol_error error = entrance_check(loop, wsi, http->room, entrance_who(wsi), &refusal);
     if (error != PROTOCOL_OK) {
         return respond_error(loop, wsi, http, error, refusal.text);
     }
@@ -375,7 +368,7 @@ static int expect_body(server_loop *loop, struct lws *wsi, http_session *http, h
                            : MESSAGE_BODY_BYTES_MAX;
     protocol_message refusal;
     http->close_after = true;
-    protocol_error error = entrance_check(loop, wsi, http->room, who_of(wsi), &refusal);
+    protocol_error error = entrance_check(loop, wsi, http->room, entrance_who(wsi), &refusal);
     if (error != PROTOCOL_OK) {
         return respond_error(loop, wsi, http, error, refusal.text);
     }
@@ -522,7 +515,7 @@ static int publish_message(server_loop *loop, struct lws *wsi, http_session *htt
     if (error == PROTOCOL_OK) {
         message in;
         admit_result result;
-        const admit_sender sender = {.who = who_of(wsi)};
+        const admit_sender sender = {.who = entrance_who(wsi)};
         message_from_request(&request, &in);
         error = admit_message(loop, room, &sender, &in, &result);
         room_release(room);
@@ -536,8 +529,7 @@ static int publish_message(server_loop *loop, struct lws *wsi, http_session *htt
     }
     char text[48];
     snprintf(text, sizeof text, "{\"seq\":%" PRIu64 "}", seq);
-    int result = respond_text(loop, wsi, http, STATUS_CREATED, text);
-    return result;
+    return respond_text(loop, wsi, http, STATUS_CREATED, text);
 }
 
 static void upload_free(media_upload *upload)
@@ -603,7 +595,7 @@ static int publish_media(server_loop *loop, struct lws *wsi, http_session *http)
         return respond_error(loop, wsi, http, PROTOCOL_BUSY, "cannot take it just now, try again");
     }
     *upload = (media_upload){
-        .loop = loop, .wsi = wsi, .room = room, .who = *who_of(wsi), .mode = http->mode};
+        .loop = loop, .wsi = wsi, .room = room, .who = *entrance_who(wsi), .mode = http->mode};
     http->upload = upload;
     bool done = media_submit(loop->server->media, upload, body, http->width_max, http->height_max);
     dp_put(body);
