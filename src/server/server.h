@@ -119,7 +119,8 @@ typedef struct http_session {
 typedef struct dp_session {
     identity who; /* of the WebSocket, or of the request at hand */
     bool is_ws;
-    bool is_bili; /* a WebSocket at /sub; else the native protocol */
+    bool has_place; /* counted for its address */
+    bool is_bili;   /* a WebSocket at /sub; else the native protocol */
     char room[ROOM_NAME_BYTES_MAX + 1];
     unsigned history;
     union {

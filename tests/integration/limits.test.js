@@ -158,3 +158,16 @@ test('a_client_that_never_upgrades_does_not_stay', async (t) => {
   half.socket.write('GET /v1/ws?room=a HTTP/1.1\r\nHost: x\r\n');
   await until(() => half.closed, 'the server to give up on half a request', 60000);
 });
+
+test('an_address_has_as_many_viewers_as_it_may', async (t) => {
+  const daemon = await daemonFor(t, { 'limits.address_connections_max': 3 });
+  const viewers = [];
+  for (let i = 0; i < 3; i++) {
+    viewers.push(await Viewer.join(daemon, 'few'));
+  }
+  const fourth = new Viewer(daemon, 'few');
+  assert.deepEqual(await fourth.ended(), { code: 1013, reason: 'too many' });
+  await viewers[0].leave();
+  const fifth = await Viewer.join(daemon, 'few');
+  await fifth.leave();
+});

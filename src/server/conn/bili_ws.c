@@ -42,6 +42,10 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
                      dp_session *session, void *in, size_t size_bytes)
 {
     bili_session *bili = &session->u.bili;
+    if (reason != LWS_CALLBACK_ESTABLISHED && !session->is_ws) {
+        /* One that was refused: libwebsockets goes on calling until it is closed. */
+        return reason == LWS_CALLBACK_CLOSED ? 0 : -1;
+    }
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         session->is_ws = true;
@@ -56,10 +60,8 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
         viewer_close(&bili->viewer, WS_CLOSE_POLICY);
         return 0;
     case LWS_CALLBACK_CLOSED:
-        if (session->is_ws) {
-            session->is_ws = false;
-            bili_end(bili);
-        }
+        session->is_ws = false;
+        bili_end(bili);
         return 0;
     default:
         return 0;

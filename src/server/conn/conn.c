@@ -15,6 +15,7 @@
 
 #include "pool/os.h"
 #include "server/conn/entrance.h"
+#include "server/gate/gate.h"
 #include "server/ops/log.h"
 #include "server/ops/metrics.h"
 
@@ -233,6 +234,25 @@ static void say_hello(server_loop *loop, dp_session *session, subscription *room
     }
 }
 
+/* Takes a place of the address, given back by on_gone(); false: it has as many as it may. */
+static bool on_arrived(server_loop *loop, struct lws *wsi, dp_session *session)
+{
+    session->has_place = limits_connect(loop->server->gate->limits, &session->who.address);
+    if (!session->has_place) {
+        static unsigned char why[] = "too many";
+        lws_close_reason(wsi, (enum lws_close_status)WS_CLOSE_TRY_LATER, why, sizeof why - 1);
+    }
+    return session->has_place;
+}
+
+static void on_gone(server_loop *loop, dp_session *session)
+{
+    if (session->has_place) {
+        session->has_place = false;
+        limits_disconnect(loop->server->gate->limits, &session->who.address);
+    }
+}
+
 static int on_established(server_loop *loop, struct lws *wsi, dp_session *session)
 {
     ws_session *ws = &session->u.ws;
@@ -276,6 +296,12 @@ static void on_closed(dp_session *session)
 int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
                   dp_session *session, void *in, size_t size_bytes)
 {
+    if (reason == LWS_CALLBACK_ESTABLISHED && !on_arrived(loop, wsi, session)) {
+        return -1;
+    }
+    if (reason == LWS_CALLBACK_CLOSED) {
+        on_gone(loop, session);
+    }
     if (session->is_bili && reason != LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION) {
         return bili_ws_callback(loop, wsi, reason, session, in, size_bytes);
     }
