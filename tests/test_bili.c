@@ -311,6 +311,9 @@ static void the_other_kinds_are_their_commands(void **state)
                         "https://live.example.org/v1/media/5f0c");
     assert_int_equal(YAJL_GET_INTEGER(member(sticker, "width")), 160);
     assert_int_equal(YAJL_GET_INTEGER(member(sticker, "is_dynamic")), 1);
+    /* Its text, shown where pictures are not, has a size and can be seen on black. */
+    assert_int_equal(YAJL_GET_INTEGER(item(style, 2)), 25);
+    assert_int_equal(YAJL_GET_INTEGER(item(style, 3)), 0xffffff);
     yajl_tree_free(json);
     static const char *const wanted[] = {"id",
                                          "uid",
@@ -339,6 +342,25 @@ static void the_other_kinds_are_their_commands(void **state)
     /* A name with DANMU_MSG inside would be taken for a comment. */
     assert_string_equal(YAJL_GET_STRING(member(json, "cmd")), "DANPOOL_RECALL");
     assert_int_equal(YAJL_GET_INTEGER(member(member(json, "data"), "target_seq")), 5);
+    yajl_tree_free(json);
+    dp_put(frame);
+}
+
+static void an_address_that_needs_escapes_leaves_json_whole(void **state)
+{
+    (void)state;
+    char base[256];
+    char wanted[sizeof base + 16];
+    memset(base, '"', sizeof base - 1);
+    base[sizeof base - 1] = '\0';
+    format_bili_media_base(base);
+    dp_buf *frame = build(FORMAT_BILI_PLAIN);
+    format_bili_media_base("");
+    yajl_val json = packet_json((const uint8_t *)dp_buf_data(frame) + FORMAT_HEADROOM,
+                                dp_buf_size(frame) - FORMAT_HEADROOM, 1);
+    yajl_val sticker = item(item(member(json, "info"), 0), 13);
+    (void)snprintf(wanted, sizeof wanted, "%s/v1/media/5f0c", base);
+    assert_string_equal(YAJL_GET_STRING(member(sticker, "url")), wanted);
     yajl_tree_free(json);
     dp_put(frame);
 }
@@ -393,6 +415,7 @@ int main(void)
 #if DP_HAVE_ZLIB
         cmocka_unit_test(a_comment_has_every_index_that_clients_read),
         cmocka_unit_test(the_other_kinds_are_their_commands),
+        cmocka_unit_test(an_address_that_needs_escapes_leaves_json_whole),
         cmocka_unit_test(zlib_holds_the_same_packets),
         cmocka_unit_test(a_batch_of_numbers_only_is_no_frame),
 #endif

@@ -186,6 +186,25 @@ test('who_does_not_say_who_he_is_is_closed_after_five_seconds', async (t) => {
   assert.ok(Date.now() - began >= 4000);
 });
 
+test('who_talks_but_does_not_say_who_he_is_is_closed_as_soon', async (t) => {
+  const daemon = await daemonFor(t);
+  const auth = packet(7, '{"roomid":5}');
+  const talks = [() => packet(2, ''), (turn) => auth.subarray(turn, turn + 1)];
+  await Promise.all(
+    talks.map(async (next) => {
+      const hand = new Hand(daemon);
+      await hand.opened;
+      let turn = 0;
+      const timer = setInterval(() => hand.socket.send(next(turn++)), 1000);
+      t.after(() => clearInterval(timer));
+      const began = Date.now();
+      assert.equal(await within(WAIT_MS, hand.closed, 'the close'), 1008);
+      assert.ok(Date.now() - began < 10000, 'talking does not put the end off');
+      clearInterval(timer);
+    }),
+  );
+});
+
 test('a_client_that_keeps_alive_comes_back_to_a_daemon_that_restarts', async (t) => {
   const first = await daemonFor(t);
   const live = new KeepLiveWS(9, { address: address(first) });

@@ -4,9 +4,15 @@
  */
 #include "server/server.h"
 
+/*
+ * Any bytes keep a client that is known; the time to become known is one, from the handshake on, or
+ * whoever drips a packet, or sends others than auth, would stay for ever.
+ */
 static void wait_for_packet(struct lws *wsi, const bili_session *session)
 {
-    lws_set_timer_usecs(wsi, session->is_authed ? BILI_IDLE_US_MAX : BILI_AUTH_US_MAX);
+    if (session->is_authed) {
+        lws_set_timer_usecs(wsi, BILI_IDLE_US_MAX);
+    }
 }
 
 static int on_receive(struct lws *wsi, bili_session *session, const void *in, size_t size_bytes)
@@ -50,7 +56,7 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
     case LWS_CALLBACK_ESTABLISHED:
         session->is_ws = true;
         bili_begin(bili, loop, &viewer_io_lws, wsi, &session->who);
-        wait_for_packet(wsi, bili);
+        lws_set_timer_usecs(wsi, BILI_AUTH_US_MAX);
         return 0;
     case LWS_CALLBACK_RECEIVE:
         return on_receive(wsi, bili, in, size_bytes);

@@ -44,6 +44,8 @@ extern const format_ops format_bili_plain, format_bili_zlib, format_bili_brotli;
 #define TEXT_TIMES_MAX (2u * ESCAPE_BYTES_MAX + 1u)
 #define BASE_BYTES     256u
 #define STICKER_TEXT   "[sticker]"
+#define STICKER_PX     25u
+#define STICKER_COLOR  0xffffffu
 #define ZLIB_LEVEL     1
 #define BROTLI_LEVEL   1
 #define MS_PER_S       1000
@@ -115,7 +117,7 @@ static char *put_text_twice(char *to, message_slice text)
 
 static char *put_media_url(char *to, const message *in)
 {
-    to = put_slice(to, slice_of(media_base));
+    to = put_text(to, slice_of(media_base), false);
     return put_slice(PUT(to, "/v1/media/"), in->media.id);
 }
 
@@ -132,13 +134,24 @@ static char *put_emoticon(char *to, const message *in)
     return PUT(put_number(PUT(to, "\",\"width\":"), in->media.width), "}");
 }
 
+/* A sticker has neither of its own, but clients that show its text instead need both. */
+static unsigned shown_px(const message *in)
+{
+    return in->kind == MESSAGE_MEDIA ? STICKER_PX : in->size_px;
+}
+
+static uint32_t shown_color(const message *in)
+{
+    return in->kind == MESSAGE_MEDIA ? STICKER_COLOR : in->color;
+}
+
 /* info[0][15].extra: JSON in a string; clients parse it without a guard. */
 static char *put_extra(char *to, const message *in, message_slice text)
 {
     to = PUT(to, "\"extra\":\"{\\\"send_from_me\\\":false,\\\"mode\\\":0,\\\"color\\\":");
-    to = put_number(to, in->color);
+    to = put_number(to, shown_color(in));
     to = put_number(PUT(to, ",\\\"dm_type\\\":"), in->kind == MESSAGE_MEDIA);
-    to = put_number(PUT(to, ",\\\"font_size\\\":"), in->size_px);
+    to = put_number(PUT(to, ",\\\"font_size\\\":"), shown_px(in));
     to = put_number(PUT(to, ",\\\"player_mode\\\":"), mode_number(in->mode));
     to = put_text_twice(PUT(to, ",\\\"show_player_type\\\":0,\\\"content\\\":\\\""), text);
     to = put_hash(PUT(to, "\\\",\\\"user_hash\\\":\\\""), in->user_id);
@@ -162,8 +175,8 @@ static char *put_user(char *to, const message *in)
 static char *put_style(char *to, const format_message *entry, const message *in, message_slice text)
 {
     to = put_number(PUT(to, "[0,"), mode_number(in->mode));
-    to = put_number(PUT(to, ","), in->size_px);
-    to = put_number(PUT(to, ","), in->color);
+    to = put_number(PUT(to, ","), shown_px(in));
+    to = put_number(PUT(to, ","), shown_color(in));
     to = put_number(PUT(to, ","), (uint64_t)in->ts_ms);
     /* Their pages tell comments apart by this number, which JavaScript and C hold as an int. */
     to = put_number(PUT(to, ","), entry->seq & 0x7FFFFFFFu);
@@ -255,7 +268,8 @@ static size_t packet_bytes_max(const void *packed)
 {
     message in;
     message_view(packed, &in);
-    return BILI_HEADER_BYTES + MESSAGE_BYTES_MAX + strlen(media_base) + in.ext.size_bytes +
+    return BILI_HEADER_BYTES + MESSAGE_BYTES_MAX + ESCAPE_BYTES_MAX * strlen(media_base) +
+           in.ext.size_bytes +
            (size_t)TEXT_TIMES_MAX *
                (in.text.size_bytes + in.name.size_bytes + (size_t)in.user_id.size_bytes) +
            4u * (size_t)in.media.id.size_bytes;
