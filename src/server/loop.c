@@ -350,6 +350,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_RECEIVE_PONG:
     case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
     case LWS_CALLBACK_CLOSED:
         return conn_callback(loop, wsi, reason, session, in, size_bytes);
     case LWS_CALLBACK_TIMER:

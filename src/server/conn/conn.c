@@ -20,6 +20,7 @@
 #include "server/ops/metrics.h"
 
 #define REPLY_BYTES_MAX 512u
+#define CONFIRM_NS      1000000000u
 
 static void say_missed(subscription *of, uint64_t count)
 {
@@ -138,10 +139,20 @@ static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size
     }
 }
 
+/* libwebsockets moves its timer through a list of all connections: once a second is enough. */
+static void confirm_alive(ws_session *ws)
+{
+    uint64_t now_ns = os_clock_ns();
+    if (now_ns - ws->confirmed_ns >= CONFIRM_NS) {
+        ws->confirmed_ns = now_ns;
+        lws_validity_confirmed(ws->wsi);
+    }
+}
+
 static int on_receive(server_loop *loop, dp_session *session, void *in, size_t size_bytes)
 {
     ws_session *ws = &session->u.ws;
-    lws_validity_confirmed(ws->wsi);
+    confirm_alive(ws);
     if (ws->viewer.is_closing) {
         return 0;
     }
@@ -259,7 +270,7 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
     memset(ws, 0, sizeof *ws);
     ws->wsi = wsi;
     ws->who = &session->who;
-    viewer_begin(&ws->viewer, loop, &native_protocol, &viewer_io_lws, wsi);
+    viewer_begin(&ws->viewer, loop, &native_protocol, viewer_io_websocket(loop), wsi);
     subscription *room;
     if (viewer_join(&ws->viewer, session->room, &room) != DP_OK) {
         viewer_end(&ws->viewer);
@@ -314,6 +325,9 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
         /* libwebsockets goes on calling for a connection that ESTABLISHED refused, until it is
          * closed. */
         return session->is_ws ? on_receive(loop, session, in, size_bytes) : -1;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        session->u.ws.viewer.is_done |= session->is_ws; /* a close frame is the last one */
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return session->is_ws ? on_writable(&session->u.ws) : -1;
     case LWS_CALLBACK_CLOSED:

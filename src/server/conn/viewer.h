@@ -95,6 +95,9 @@ struct viewer {
 /* Connections through libwebsockets, WebSocket and raw; `socket` is the struct lws. */
 extern const viewer_io viewer_io_lws;
 
+/* The cheapest io for a WebSocket of this loop: past libwebsockets where there is no TLS. */
+const viewer_io *viewer_io_websocket(const struct server_loop *loop);
+
 /* Begins; counted as a connection from here to viewer_end(). */
 void viewer_begin(viewer *made, struct server_loop *loop, const viewer_protocol *protocol,
                   const viewer_io *io, void *socket);
