@@ -134,7 +134,10 @@ void viewers_wake(room_view *view);
 /* Once a second: hangs up on those who stayed behind too long. */
 void viewers_check(struct server_loop *loop, room_view *view, uint64_t now_ns);
 
-/* Tells everybody and closes; the times to come again are spread. */
-void viewers_go_away(struct server_loop *loop, room_view *view);
+/*
+ * Tells up to `most` of those who are still there and closes them, the times to come again spread;
+ * how many there were.
+ */
+size_t viewers_go_away(room_view *view, size_t most);
 
 #endif
