@@ -154,6 +154,7 @@ static bool run_scenario(bench *b, const char *path, const scenario *s, outcome 
                                          "listen.port=0",
                                          "listen.loops=1",
                                          "limits.messages_per_s=0",
+                                         "limits.address_connects_per_s=0",
                                          "limits.connections_max=20000",
                                          "log.level=warn",
                                          "fanout.batch_messages_max=1",

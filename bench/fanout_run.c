@@ -13,6 +13,7 @@ const char *const run_settings_usual[] = {"listen.address=127.0.0.1",
                                           "listen.port=0",
                                           "listen.loops=1",
                                           "limits.messages_per_s=0",
+                                          "limits.address_connects_per_s=0",
                                           "limits.connections_max=20000",
                                           "log.level=warn",
                                           NULL};

@@ -29,7 +29,7 @@ if(TARGET danpoold)
   set(DP_CLIENT_ENVIRONMENT "DANPOOLD=$<TARGET_FILE:danpoold>"
     "DANPOOL_MEMORY_FACTOR=${DP_TEST_MEMORY_FACTOR}")
   foreach(part protocol limits gate reload tls room_full http media hostile lifecycle sandbox
-      auth bili rfc6455)
+      auth bili rfc6455 conn)
     dp_client_test(integration_${part} ${part}.test.js)
   endforeach()
   dp_client_test(integration_media_hostile media_hostile.test.js TIMEOUT 600)

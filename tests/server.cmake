@@ -22,7 +22,7 @@ if(TARGET dp_server_leaf AND CMOCKA_FOUND)
 endif()
 
 if(TARGET dp_server_gate AND CMOCKA_FOUND)
-  foreach(unit auth proxy comment_filter confusable filter_words gate identity limits moderation repeat)
+  foreach(unit auth proxy tarpit comment_filter confusable filter_words gate identity limits moderation repeat)
     dp_test(test_${unit} LINK dp_server_gate)
   endforeach()
 endif()

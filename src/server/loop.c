@@ -37,6 +37,12 @@
 #define TICK_US              (LWS_US_PER_SEC / 10)
 #define SERVICE_BUFFER_BYTES (32u << 10)
 #define ESCAPES_PAUSE_US     10000
+#define PARK_US              (LWS_US_PER_SEC / 20)
+#define HANDSHAKE_S          5
+/* Steps of a drain, and the share of drain_s that they take: the rest is for the slowest. */
+#define LEAVE_US            (LWS_US_PER_SEC / 20)
+#define LEAVE_SHARE_PERCENT 60
+#define LEAVE_SLICE_MIN     64u
 
 static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                              void *in, size_t size_bytes);
@@ -309,6 +315,19 @@ static void tick_passed(lws_sorted_usec_list_t *timer)
     lws_sul_schedule(loop->context, 0, &loop->tick_timer, tick_passed, TICK_US);
 }
 
+/* The next slice of viewers goes, the same number in each step. */
+static void leave_due(lws_sorted_usec_list_t *timer)
+{
+    server_loop *loop = lws_container_of(timer, server_loop, leave_timer);
+    size_t left = loop->leave_slice;
+    for (room_view *view = loop->views; view != NULL && left > 0; view = view->loop_next) {
+        left -= viewers_go_away(view, left);
+    }
+    if (loop->sessions > 0) {
+        lws_sul_schedule(loop->context, 0, &loop->leave_timer, leave_due, LEAVE_US);
+    }
+}
+
 static void go_away(server_loop *loop)
 {
     loop->going_away = true;
@@ -320,9 +339,15 @@ static void go_away(server_loop *loop)
         room_release(room);
     }
     drain_inbox(loop);
-    for (room_view *view = loop->views; view != NULL; view = view->loop_next) {
-        viewers_go_away(loop, view);
+    int64_t steps = loop->server->config.timeouts_drain_s * LWS_US_PER_SEC / 100 *
+                    LEAVE_SHARE_PERCENT / LEAVE_US;
+    loop->leave_slice = loop->sessions / (size_t)(steps > 0 ? steps : 1) + 1;
+    if (steps == 0) {
+        loop->leave_slice = SIZE_MAX; /* no time: all at once */
+    } else if (loop->leave_slice < LEAVE_SLICE_MIN && loop->sessions <= LEAVE_SLICE_MIN) {
+        loop->leave_slice = LEAVE_SLICE_MIN;
     }
+    leave_due(&loop->leave_timer);
 }
 
 static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
@@ -350,6 +375,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_RECEIVE_PONG:
     case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
     case LWS_CALLBACK_CLOSED:
         return conn_callback(loop, wsi, reason, session, in, size_bytes);
     case LWS_CALLBACK_TIMER:
@@ -379,6 +405,45 @@ static void refuse_one(server_loop *loop)
     loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* From here on the connection is libwebsockets' own. */
+static void answer(server_loop *loop, int fd)
+{
+    /* On failure libwebsockets has closed the descriptor. */
+    struct lws *wsi = lws_adopt_socket_vhost(loop->vhost, fd);
+    if (wsi != NULL && loop->ssl_ctx == NULL) {
+        lws_set_timeout(wsi, PENDING_TIMEOUT_ESTABLISH_WITH_SERVER, HANDSHAKE_S);
+    }
+}
+
+static void park_due(lws_sorted_usec_list_t *timer)
+{
+    server_loop *loop = lws_container_of(timer, server_loop, park_timer);
+    uint64_t now_ns = os_clock_ns();
+    for (int fd = tarpit_take(&loop->parked, now_ns); fd >= 0;
+         fd = tarpit_take(&loop->parked, now_ns)) {
+        answer(loop, fd);
+    }
+    if (loop->parked.count > 0) {
+        lws_sul_schedule(loop->context, 0, &loop->park_timer, park_due, PARK_US);
+    }
+}
+
+/* Answers a new connection: at once, or when its address has come too often, later. */
+static void greet(server_loop *loop, int fd, const struct sockaddr_in *peer)
+{
+    identity_address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
+    uint64_t now_ns = os_clock_ns();
+    memcpy(address.bytes + 12, &peer->sin_addr, 4);
+    uint32_t wait_ms = limits_tarpit_ms(loop->server->gate->limits, &address, now_ns);
+    if (wait_ms == 0) {
+        answer(loop, fd);
+    } else if (!tarpit_park(&loop->parked, fd, now_ns + (uint64_t)wait_ms * 1000000u)) {
+        close(fd);
+    } else if (loop->parked.count == 1) {
+        lws_sul_schedule(loop->context, 0, &loop->park_timer, park_due, PARK_US);
+    }
+}
+
 static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                              void *in, size_t size_bytes)
 {
@@ -390,7 +455,9 @@ static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     }
     server_loop *loop = loop_of(wsi);
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
-        int fd = accept(loop->listen_fd, NULL, NULL);
+        struct sockaddr_in peer = {.sin_family = AF_INET};
+        socklen_t peer_bytes = sizeof peer;
+        int fd = accept(loop->listen_fd, (struct sockaddr *)&peer, &peer_bytes);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE) {
                 refuse_one(loop);
@@ -405,8 +472,7 @@ static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, 
         /* Small enough that a viewer who stops reading is noticed by his numbers, not by our
          * memory. */
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
-        /* On failure libwebsockets has closed the descriptor. */
-        (void)lws_adopt_socket_vhost(loop->vhost, fd);
+        greet(loop, fd, &peer);
     }
     return 0;
 }
@@ -521,6 +587,9 @@ static void *loop_run(void *user)
     lws_sul_cancel(&loop->second_timer);
     lws_sul_cancel(&loop->escape_timer);
     lws_sul_cancel(&loop->tick_timer);
+    lws_sul_cancel(&loop->park_timer);
+    lws_sul_cancel(&loop->leave_timer);
+    tarpit_close(&loop->parked);
     /* Closes what is still open; the sessions' CLOSED callbacks release views and buffers. */
     lws_context_destroy(loop->context);
     return NULL;

@@ -23,6 +23,7 @@
 #include "render/render.h"
 #include "server/config/config.h"
 #include "server/conn/bili.h"
+#include "server/conn/tarpit.h"
 #include "server/conn/viewer.h"
 #include "server/gate/admit.h"
 #include "server/gate/auth.h"
@@ -73,6 +74,9 @@ struct server_loop {
     _Atomic uint64_t beat_ns; /* last time the loop turned, for /livez */
     protocol_parser *parser;
     lws_sorted_usec_list_t flush_timer, drain_timer, second_timer, escape_timer, tick_timer;
+    lws_sorted_usec_list_t park_timer, leave_timer;
+    tarpit parked;          /* accepted, not answered yet */
+    size_t leave_slice;     /* viewers that go in one step of a drain */
     flush_promise *flushes; /* a ring */
     size_t flush_capacity, flush_head, flush_count;
     room_view *views;
@@ -92,7 +96,8 @@ typedef struct ws_session {
     dp_buf *partial; /* a message that arrives in pieces */
     size_t partial_bytes;
     admit_bucket bucket;
-    const identity *who; /* the session's */
+    const identity *who;   /* the session's */
+    uint64_t confirmed_ns; /* when libwebsockets was last told that it lives */
 } ws_session;
 
 typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;
@@ -123,6 +128,9 @@ typedef struct dp_session {
     bool is_bili;   /* a WebSocket at /sub; else the native protocol */
     char room[ROOM_NAME_BYTES_MAX + 1];
     unsigned history;
+    bool resumes; /* it has seen everything up to `since` of the room's life `epoch` */
+    char epoch[ROOM_EPOCH_BYTES];
+    uint64_t since;
     union {
         ws_session ws;
         bili_session bili;

@@ -55,13 +55,16 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         session->is_ws = true;
-        bili_begin(bili, loop, &viewer_io_lws, wsi, &session->who);
+        bili_begin(bili, loop, viewer_io_websocket(loop), wsi, &session->who);
         lws_set_timer_usecs(wsi, BILI_AUTH_US_MAX);
         return 0;
     case LWS_CALLBACK_RECEIVE:
         return on_receive(wsi, bili, in, size_bytes);
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return on_writable(wsi, bili);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        bili->viewer.is_done = true; /* a close frame is the last one */
+        return 0;
     case LWS_CALLBACK_TIMER: /* no auth, or nothing for too long */
         viewer_close(&bili->viewer, WS_CLOSE_POLICY);
         return 0;

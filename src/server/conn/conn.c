@@ -20,6 +20,10 @@
 #include "server/ops/metrics.h"
 
 #define REPLY_BYTES_MAX 512u
+#define CONFIRM_NS      1000000000u
+#define HISTORY_MAX     200
+/* More would not fit in 64 bits. */
+#define SINCE_DIGITS_MAX 19u
 
 static void say_missed(subscription *of, uint64_t count)
 {
@@ -138,10 +142,20 @@ static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size
     }
 }
 
+/* libwebsockets moves its timer through a list of all connections: once a second is enough. */
+static void confirm_alive(ws_session *ws)
+{
+    uint64_t now_ns = os_clock_ns();
+    if (now_ns - ws->confirmed_ns >= CONFIRM_NS) {
+        ws->confirmed_ns = now_ns;
+        lws_validity_confirmed(ws->wsi);
+    }
+}
+
 static int on_receive(server_loop *loop, dp_session *session, void *in, size_t size_bytes)
 {
     ws_session *ws = &session->u.ws;
-    lws_validity_confirmed(ws->wsi);
+    confirm_alive(ws);
     if (ws->viewer.is_closing) {
         return 0;
     }
@@ -164,6 +178,27 @@ static bool may_open(const dp_server *server, struct lws *wsi)
     return origin_is_allowed(server->config.listen_origins, origin);
 }
 
+/* `since` (all digits) and `epoch`: where a viewer goes on; false when they make no sense. */
+static bool read_resume(struct lws *wsi, dp_session *session)
+{
+    char since_value[32];
+    char epoch_value[ROOM_EPOCH_BYTES + 16];
+    const char *since = lws_get_urlarg_by_name(wsi, "since=", since_value, sizeof since_value);
+    const char *epoch = lws_get_urlarg_by_name(wsi, "epoch=", epoch_value, sizeof epoch_value);
+    session->resumes = since != NULL;
+    if (since == NULL) {
+        return true;
+    }
+    size_t digits = strspn(since, "0123456789");
+    if (digits == 0 || digits > SINCE_DIGITS_MAX || since[digits] != '\0' || epoch == NULL ||
+        strlen(epoch) >= sizeof session->epoch) {
+        return false;
+    }
+    session->since = strtoull(since, NULL, 10);
+    snprintf(session->epoch, sizeof session->epoch, "%s", epoch);
+    return true;
+}
+
 /* Before the upgrade: reads the query, and refuses with an HTTP status what cannot be served. */
 static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
 {
@@ -181,7 +216,8 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
         status = HTTP_STATUS_NOT_FOUND;
     } else if (!may_open(server, wsi)) {
         status = HTTP_STATUS_FORBIDDEN;
-    } else if (is_native && (room == NULL || !protocol_room_name_valid(room, strlen(room)))) {
+    } else if (is_native && (room == NULL || !protocol_room_name_valid(room, strlen(room)) ||
+                             !read_resume(wsi, session))) {
         status = HTTP_STATUS_BAD_REQUEST;
     } else if (atomic_load_explicit(&server->draining, memory_order_relaxed) ||
                atomic_load_explicit(&server->viewers, memory_order_relaxed) >=
@@ -206,31 +242,47 @@ static int on_filter(server_loop *loop, struct lws *wsi, dp_session *session)
     snprintf(session->room, sizeof session->room, "%s", room);
     const char *history = lws_get_urlarg_by_name(wsi, "history=", value, sizeof value);
     long wanted = history == NULL ? 0 : strtol(history, NULL, 10);
-    session->history = wanted < 0 ? 0 : wanted > 200 ? 200 : (unsigned)wanted;
+    session->history = wanted < 0 ? 0 : wanted > HISTORY_MAX ? HISTORY_MAX : (unsigned)wanted;
     return 0;
+}
+
+/* What the viewer is shown first of the room; what he asked for decides whether and how much. */
+static void find_past(const dp_session *session, subscription *room, room_resumed *out)
+{
+    *out = (room_resumed){.frame = NULL};
+    if (session->resumes) {
+        const room_seen seen = {.epoch = session->epoch, .seq = session->since};
+        (void)room_view_resume(room->view, &seen, HISTORY_MAX, out);
+    } else {
+        (void)room_view_history(room->view, session->history, &out->frame);
+    }
+    room->next_batch = room->view->ring.head;
+    room->next_seq = room->view->next_seq;
 }
 
 static void say_hello(server_loop *loop, dp_session *session, subscription *room)
 {
     const config *settings = &loop->server->config;
     viewer *who = &session->u.ws.viewer;
-    dp_buf *history = NULL;
-    (void)room_view_history(room->view, session->history, &history);
-    room->next_batch = room->view->ring.head;
-    room->next_seq = room->view->next_seq;
+    room_resumed past;
+    find_past(session, room, &past);
+    const char *recovered = !session->resumes ? ""
+                            : past.recovered  ? ",\"recovered\":true"
+                                              : ",\"recovered\":false";
     char text[REPLY_BYTES_MAX];
-    int size_bytes = snprintf(text, sizeof text,
-                              "{\"op\":\"hello\",\"room\":\"%s\",\"epoch\":\"%s\",\"seq\":%" PRIu64
-                              ",\"server\":\"danpoold/" DP_VERSION_STRING "\",\"ping_ms\":%" PRId64
-                              ",\"text_chars_max\":%" PRId64 ",\"ext_bytes_max\":%" PRId64 "}",
-                              room_name(room->view->room), room_epoch(room->view->room),
-                              room->next_seq - 1, settings->timeouts_ping_s * 1000,
-                              settings->limits_text_chars_max, settings->limits_ext_bytes_max);
+    int size_bytes =
+        snprintf(text, sizeof text,
+                 "{\"op\":\"hello\",\"room\":\"%s\",\"epoch\":\"%s\",\"seq\":%" PRIu64
+                 ",\"server\":\"danpoold/" DP_VERSION_STRING "\",\"ping_ms\":%" PRId64
+                 ",\"text_chars_max\":%" PRId64 ",\"ext_bytes_max\":%" PRId64 "%s}",
+                 room_name(room->view->room), room_epoch(room->view->room), room->next_seq - 1,
+                 settings->timeouts_ping_s * 1000, settings->limits_text_chars_max,
+                 settings->limits_ext_bytes_max, recovered);
     viewer_reply(who, text, (size_t)size_bytes);
-    if (history != NULL) {
-        viewer_reply(who, (char *)dp_buf_data(history) + BATCH_HEADROOM,
-                     dp_buf_size(history) - BATCH_HEADROOM);
-        dp_put(history);
+    if (past.frame != NULL) {
+        viewer_reply(who, (char *)dp_buf_data(past.frame) + BATCH_HEADROOM,
+                     dp_buf_size(past.frame) - BATCH_HEADROOM);
+        dp_put(past.frame);
     }
 }
 
@@ -259,7 +311,7 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
     memset(ws, 0, sizeof *ws);
     ws->wsi = wsi;
     ws->who = &session->who;
-    viewer_begin(&ws->viewer, loop, &native_protocol, &viewer_io_lws, wsi);
+    viewer_begin(&ws->viewer, loop, &native_protocol, viewer_io_websocket(loop), wsi);
     subscription *room;
     if (viewer_join(&ws->viewer, session->room, &room) != DP_OK) {
         viewer_end(&ws->viewer);
@@ -314,6 +366,9 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
         /* libwebsockets goes on calling for a connection that ESTABLISHED refused, until it is
          * closed. */
         return session->is_ws ? on_receive(loop, session, in, size_bytes) : -1;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        session->u.ws.viewer.is_done |= session->is_ws; /* a close frame is the last one */
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return session->is_ws ? on_writable(&session->u.ws) : -1;
     case LWS_CALLBACK_CLOSED:

@@ -308,17 +308,22 @@ void viewers_check(server_loop *loop, room_view *view, uint64_t now_ns)
     }
 }
 
-void viewers_go_away(server_loop *loop, room_view *view)
+size_t viewers_go_away(room_view *view, size_t most)
 {
-    (void)loop;
-    for (subscription *room = view->viewers; room != NULL; room = room->next) {
+    size_t gone = 0;
+    for (subscription *room = view->viewers; room != NULL && gone < most; room = room->next) {
         viewer *who = room->owner;
+        if (who->is_closing || who->is_done) {
+            continue;
+        }
         /* Spread, so that a restart is not answered by everybody at once. */
         uint32_t retry_ms =
             RETRY_MS_MIN + (uint32_t)(((uintptr_t)who >> 6) * 2654435761u % RETRY_MS_SPREAD);
-        if (!who->is_closing && who->protocol->going_away != NULL) {
+        if (who->protocol->going_away != NULL) {
             who->protocol->going_away(who, retry_ms);
         }
         viewer_close(who, WS_CLOSE_GOING_AWAY);
+        gone++;
     }
+    return gone;
 }

@@ -95,6 +95,9 @@ struct viewer {
 /* Connections through libwebsockets, WebSocket and raw; `socket` is the struct lws. */
 extern const viewer_io viewer_io_lws;
 
+/* The cheapest io for a WebSocket of this loop: past libwebsockets where there is no TLS. */
+const viewer_io *viewer_io_websocket(const struct server_loop *loop);
+
 /* Begins; counted as a connection from here to viewer_end(). */
 void viewer_begin(viewer *made, struct server_loop *loop, const viewer_protocol *protocol,
                   const viewer_io *io, void *socket);
@@ -131,7 +134,10 @@ void viewers_wake(room_view *view);
 /* Once a second: hangs up on those who stayed behind too long. */
 void viewers_check(struct server_loop *loop, room_view *view, uint64_t now_ns);
 
-/* Tells everybody and closes; the times to come again are spread. */
-void viewers_go_away(struct server_loop *loop, room_view *view);
+/*
+ * Tells up to `most` of those who are still there and closes them, the times to come again spread;
+ * how many there were.
+ */
+size_t viewers_go_away(room_view *view, size_t most);
 
 #endif

@@ -5,7 +5,7 @@
  * libwebsockets takes a frame always and keeps what the socket did not take; is_full() says so, and
  * nothing more is given to it before the socket is writable again.
  */
-#include "server/conn/viewer.h"
+#include "server/conn/viewer_lws.h"
 #include "server/server.h"
 
 static struct lws *wsi_of(const viewer *of)
@@ -25,28 +25,28 @@ static viewer_sent lws_io_send(viewer *to, const viewer_frame *frame)
     return lws_write(wsi, payload, size_bytes, how) < 0 ? VIEWER_BROKEN : VIEWER_SENT;
 }
 
-static bool lws_io_is_full(const viewer *of)
+bool viewer_lws_is_full(const viewer *of)
 {
     return lws_partial_buffered(wsi_of(of)) != 0;
 }
 
-static void lws_io_ask(viewer *of)
+void viewer_lws_ask(viewer *of)
 {
     lws_callback_on_writable(wsi_of(of));
 }
 
-static void lws_io_read(viewer *of, bool on)
+void viewer_lws_read(viewer *of, bool on)
 {
     lws_rx_flow_control(wsi_of(of), on ? 1 : 0);
 }
 
-static void lws_io_drop(viewer *of)
+void viewer_lws_drop(viewer *of)
 {
     lws_set_timeout(wsi_of(of), PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
 }
 
 const viewer_io viewer_io_lws = {.send = lws_io_send,
-                                 .is_full = lws_io_is_full,
-                                 .ask = lws_io_ask,
-                                 .read = lws_io_read,
-                                 .drop = lws_io_drop};
+                                 .is_full = viewer_lws_is_full,
+                                 .ask = viewer_lws_ask,
+                                 .read = viewer_lws_read,
+                                 .drop = viewer_lws_drop};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every connection of libwebsockets has in common as a viewer's io, however its frames leave.
+ */
+#ifndef DP_SERVER_CONN_VIEWER_LWS_H
+#define DP_SERVER_CONN_VIEWER_LWS_H
+
+#include "server/conn/viewer.h"
+
+bool viewer_lws_is_full(const viewer *of);
+void viewer_lws_ask(viewer *of);
+void viewer_lws_read(viewer *of, bool on);
+void viewer_lws_drop(viewer *of);
+
+#endif
