@@ -156,13 +156,15 @@ function* fragments() {
   const every = Array.from({ length: payload.length - 1 }, (_, i) => i + 1);
   yield open('a_piece_for_each_byte', '5.4', pieces(payload, every), { acks: [1] });
   const ping = (i) => [frame({ opcode: PING, payload: Buffer.from(`p${i}`) })];
-  yield open('pings_between_pieces', '5.4', pieces(payload, [5, 9], ping), {
+  /* In one write, so that both pings are there when the first is answered. */
+  yield open('pings_between_pieces', '5.4', [Buffer.concat(pieces(payload, [5, 9], ping))], {
     acks: [1],
     pongs: [Buffer.from('p1'), Buffer.from('p2')],
   });
-  yield open('pings_between_pieces_byte_by_byte', '5.4', bytewise(pieces(payload, [5, 9], ping)), {
+  /* One ping: of two that happen to be read together a server may answer one (5.5.3). */
+  yield open('a_ping_between_pieces_byte_by_byte', '5.4', bytewise(pieces(payload, [9], ping)), {
     acks: [1],
-    pongs: [Buffer.from('p1'), Buffer.from('p2')],
+    pongs: [Buffer.from('p1')],
   });
   yield open('empty_pieces', '5.4', pieces(payload, [0, 0, 7, 7]), { acks: [1] });
   yield fails('continuation_of_nothing', '5.4', [frame({ opcode: 0, payload })]);
