@@ -81,13 +81,24 @@ static void search(bench *b, run_plan *plan, const unsigned *rates, double ms_ma
         }
         uint64_t count = counts_sent ? result.load.sent : result.load.delivered;
         row->value = (double)count / result.load.seconds;
-        row->p50 = (double)bench_hist_quantile(&result.load.latency_ns, 0.5) / 1e6;
         step_words(plan, &result, good);
     }
-    row->p50 = NAN; /* the unit is not a time */
     (void)snprintf(note, sizeof note, "held at %s; then %s", good, bad);
     row->note = note;
     bench_emit(b, row);
+}
+
+/* One room, a sender, a short warm-up: what a bound changes of it is set after. */
+static run_plan plan_run(const bounds_plan *plan)
+{
+    return (run_plan){.danpoold = plan->danpoold,
+                      .settings = run_settings_usual,
+                      .load = {.room = "bench",
+                               .viewers = plan->viewers,
+                               .senders = 1,
+                               .text_bytes = plan->text_bytes},
+                      .seconds = plan->seconds,
+                      .warmup_s = plan->seconds / 4};
 }
 
 void bounds_sustained(bench *b, const bounds_plan *plan)
@@ -98,14 +109,8 @@ void bounds_sustained(bench *b, const bounds_plan *plan)
     if (!bench_wants(b, row.name)) {
         return;
     }
-    run_plan run = {.danpoold = plan->danpoold,
-                    .settings = run_settings_usual,
-                    .load = {.room = "bench",
-                             .viewers = plan->viewers,
-                             .senders = 4,
-                             .text_bytes = plan->text_bytes},
-                    .seconds = plan->seconds,
-                    .warmup_s = plan->seconds / 4};
+    run_plan run = plan_run(plan);
+    run.load.senders = 4;
     row.goal = (bench_goal){BENCH_GOAL_VALUE_MIN, SUSTAINED_GOAL, false};
     search(b, &run, bench_is_quick(b) ? quick : full, SUSTAINED_MS_MAX, false, &row);
 }
@@ -118,15 +123,9 @@ void bounds_ingest(bench *b, const bounds_plan *plan)
     if (!bench_wants(b, row.name)) {
         return;
     }
-    run_plan run = {.danpoold = plan->danpoold,
-                    .settings = run_settings_usual,
-                    .load = {.room = "bench",
-                             .rooms = INGEST_ROOMS,
-                             .viewers = INGEST_ROOMS * INGEST_VIEWERS,
-                             .senders = 1,
-                             .text_bytes = plan->text_bytes},
-                    .seconds = plan->seconds,
-                    .warmup_s = plan->seconds / 4};
+    run_plan run = plan_run(plan);
+    run.load.rooms = INGEST_ROOMS;
+    run.load.viewers = INGEST_ROOMS * INGEST_VIEWERS;
     row.goal = (bench_goal){BENCH_GOAL_VALUE_MIN, INGEST_GOAL, false};
     search(b, &run, bench_is_quick(b) ? quick : full, INFINITY, true, &row);
 }
@@ -139,15 +138,8 @@ void bounds_stalled(bench *b, const bounds_plan *plan)
     if (!bench_wants(b, row.name)) {
         return;
     }
-    run_plan run = {.danpoold = plan->danpoold,
-                    .settings = run_settings_usual,
-                    .load = {.room = "bench",
-                             .viewers = plan->viewers,
-                             .senders = 1,
-                             .text_bytes = plan->text_bytes},
-                    .rate = bench_is_quick(b) ? 200 : STALLED_RATE,
-                    .seconds = plan->seconds,
-                    .warmup_s = plan->seconds / 4};
+    run_plan run = plan_run(plan);
+    run.rate = bench_is_quick(b) ? 200 : STALLED_RATE;
     double p99[2];
     for (size_t i = 0; i < 2; i++) {
         run.load.stalled = i == 0 ? 0 : plan->viewers / STALLED_SHARE;
@@ -182,12 +174,8 @@ void bounds_idle(bench *b, const bounds_plan *plan)
     if (!bench_wants(b, row.name)) {
         return;
     }
-    run_plan run = {.danpoold = plan->danpoold,
-                    .settings = run_settings_usual,
-                    .load = {.room = "bench",
-                             .viewers = plan->viewers,
-                             .senders = 1,
-                             .text_bytes = plan->text_bytes}};
+    run_plan run = plan_run(plan);
+    run.warmup_s = 0.0;
     memset(&result, 0, sizeof result);
     if (!run_once(&run, &result, error) || !bare_idle_bytes(plan->viewers + 1, &bare, error)) {
         bench_skip(b, row.name, error);

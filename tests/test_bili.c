@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bilibili's protocol: headers to the byte, what clients send at auth, what a batch holds. */
 #include "cm.h"
+#include "one_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <danpool/pool.h>
 #include <dp_features.h>
 
 #include <yajl/yajl_tree.h>
@@ -19,22 +19,6 @@
 #if DP_HAVE_ZLIB
 #include <zlib.h>
 #endif
-
-static dp_pool *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
-    return dp_pool_create(&config, &pool) == DP_OK ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    dp_pool_destroy(pool);
-    return 0;
-}
 
 static void headers_are_those_of_the_service(void **state)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed batches: each inflates alone, as RFC 7692 has it, to what the plain format says. */
 #include "cm.h"
+#include "one_pool.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -9,7 +10,6 @@
 
 #include <zlib.h>
 
-#include <danpool/pool.h>
 #include <danpool/stats.h>
 
 #include "pool/os.h"
@@ -17,22 +17,6 @@
 #include "server/wire/message.h"
 
 #define MESSAGES_MAX 400u
-
-static dp_pool *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
-    return dp_pool_create(&config, &pool) == DP_OK ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    dp_pool_destroy(pool);
-    return 0;
-}
 
 /* Messages of one text each, of any bytes that are good UTF-8. */
 typedef struct made {

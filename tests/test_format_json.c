@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The native JSON: the documented bytes, escapes, sizes that suffice, memory that lacks. */
 #include "cm.h"
+#include "one_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <danpool/pool.h>
-
 #include <yajl/yajl_parse.h>
 
 #include "pool/os.h"
 #include "server/wire/format_json.h"
-
-static dp_pool *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    dp_pool_config config = DP_POOL_CONFIG_DEFAULT;
-    return dp_pool_create(&config, &pool) == DP_OK ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    dp_pool_destroy(pool);
-    return 0;
-}
 
 static message_slice slice(const char *text)
 {

@@ -96,8 +96,7 @@ typedef struct ws_session {
     dp_buf *partial; /* a message that arrives in pieces */
     size_t partial_bytes;
     admit_bucket bucket;
-    const identity *who;   /* the session's */
-    uint64_t confirmed_ns; /* when libwebsockets was last told that it lives */
+    const identity *who; /* the session's */
 } ws_session;
 
 typedef enum http_route { HTTP_ROUTE_NONE, HTTP_ROUTE_MESSAGES, HTTP_ROUTE_MEDIA } http_route;

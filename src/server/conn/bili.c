@@ -90,9 +90,6 @@ static void take_auth(bili_session *session, const bili_packet *packet)
         viewer_close(&session->viewer, WS_CLOSE_TRY_LATER);
         return;
     }
-    room_view_pull(room->view);
-    room->next_batch = room->view->ring.head;
-    room->next_seq = room->view->next_seq;
     session->is_authed = true;
     reply(session, BILI_AUTH_REPLY, body, sizeof body - 1);
 }

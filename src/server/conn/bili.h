@@ -5,8 +5,7 @@
  *     bytes -> packets -> auth (room, version, token) -> viewer of that room in one format
  *
  * The carrier (the WebSocket at /sub) owns the bili_session, hands on what came as a stream of
- * bytes, and calls bili_idle() when nothing came for as long as bili_session asked.  The loop's
- * thread alone.
+ * bytes, and hangs up when the times below have passed.  The loop's thread alone.
  */
 #ifndef DP_SERVER_CONN_BILI_H
 #define DP_SERVER_CONN_BILI_H

@@ -2,6 +2,7 @@
 /*
  * Bilibili's protocol over WebSocket at /sub: packets in binary frames, whose borders mean nothing.
  */
+#include "server/conn/viewer_lws.h"
 #include "server/server.h"
 
 /*
@@ -17,7 +18,7 @@ static void wait_for_packet(struct lws *wsi, const bili_session *session)
 
 static int on_receive(struct lws *wsi, bili_session *session, const void *in, size_t size_bytes)
 {
-    lws_validity_confirmed(wsi);
+    viewer_lws_alive(&session->viewer);
     if (session->viewer.is_closing) {
         return 0;
     }
@@ -31,17 +32,6 @@ static int on_receive(struct lws *wsi, bili_session *session, const void *in, si
     }
     wait_for_packet(wsi, session);
     return 0;
-}
-
-static int on_writable(struct lws *wsi, bili_session *session)
-{
-    if (viewer_writable(&session->viewer)) {
-        return 0;
-    }
-    if (session->viewer.is_closing) {
-        lws_close_reason(wsi, (enum lws_close_status)session->viewer.close_status, NULL, 0);
-    }
-    return -1;
 }
 
 int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons reason,
@@ -61,7 +51,7 @@ int bili_ws_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reaso
     case LWS_CALLBACK_RECEIVE:
         return on_receive(wsi, bili, in, size_bytes);
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return on_writable(wsi, bili);
+        return viewer_lws_writable(&bili->viewer);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         bili->viewer.is_done = true; /* a close frame is the last one */
         return 0;

@@ -15,12 +15,12 @@
 
 #include "pool/os.h"
 #include "server/conn/entrance.h"
+#include "server/conn/viewer_lws.h"
 #include "server/gate/gate.h"
 #include "server/ops/log.h"
 #include "server/ops/metrics.h"
 
 #define REPLY_BYTES_MAX 512u
-#define CONFIRM_NS      1000000000u
 #define HISTORY_MAX     200
 /* More would not fit in 64 bits. */
 #define SINCE_DIGITS_MAX 19u
@@ -142,20 +142,10 @@ static void handle_piece(server_loop *loop, ws_session *ws, const void *in, size
     }
 }
 
-/* libwebsockets moves its timer through a list of all connections: once a second is enough. */
-static void confirm_alive(ws_session *ws)
-{
-    uint64_t now_ns = os_clock_ns();
-    if (now_ns - ws->confirmed_ns >= CONFIRM_NS) {
-        ws->confirmed_ns = now_ns;
-        lws_validity_confirmed(ws->wsi);
-    }
-}
-
 static int on_receive(server_loop *loop, dp_session *session, void *in, size_t size_bytes)
 {
     ws_session *ws = &session->u.ws;
-    confirm_alive(ws);
+    viewer_lws_alive(&ws->viewer);
     if (ws->viewer.is_closing) {
         return 0;
     }
@@ -325,17 +315,6 @@ static int on_established(server_loop *loop, struct lws *wsi, dp_session *sessio
     return 0;
 }
 
-static int on_writable(ws_session *ws)
-{
-    if (viewer_writable(&ws->viewer)) {
-        return 0;
-    }
-    if (ws->viewer.is_closing) {
-        lws_close_reason(ws->wsi, (enum lws_close_status)ws->viewer.close_status, NULL, 0);
-    }
-    return -1;
-}
-
 static void on_closed(dp_session *session)
 {
     if (session->is_ws) {
@@ -370,7 +349,7 @@ int conn_callback(server_loop *loop, struct lws *wsi, enum lws_callback_reasons 
         session->u.ws.viewer.is_done |= session->is_ws; /* a close frame is the last one */
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return session->is_ws ? on_writable(&session->u.ws) : -1;
+        return session->is_ws ? viewer_lws_writable(&session->u.ws.viewer) : -1;
     case LWS_CALLBACK_CLOSED:
         on_closed(session);
         return 0;

@@ -46,7 +46,6 @@ static bool find_token(struct lws *wsi, char space[TOKEN_BYTES_MAX], const char 
     const char *argument = lws_get_urlarg_by_name(wsi, "token=", space, TOKEN_BYTES_MAX);
     if (argument != NULL) {
         *token = argument;
-        return true;
     }
     return true;
 }

@@ -5,8 +5,9 @@
  *     token (Authorization, ?token=) -> auth -> identity
  *       -> the room it may enter -> bans
  *
- * A browser cannot set headers of a WebSocket, so that a token may come in three ways; the first
- * one found counts.  Where no keys are configured everybody is a guest who may send, and tokens are
+ * A browser cannot set headers of a WebSocket and puts its token into the query; the header counts
+ * where both came.  As a subprotocol it cannot come: libwebsockets 4.1.6 hangs up on names of more
+ * than 63 bytes.  Where no keys are configured everybody is a guest who may send, and tokens are
  * not looked at.  On a loop's thread, while libwebsockets still has the request's headers.
  */
 #ifndef DP_SERVER_CONN_ENTRANCE_H

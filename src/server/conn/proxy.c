@@ -34,8 +34,6 @@ static identity_address from_ipv4(const void *four)
 bool proxy_address_read(const char *text, size_t text_bytes, identity_address *out)
 {
     char copy[64];
-    struct in_addr four;
-    struct in6_addr six;
     if (text_bytes == 0 || text_bytes >= sizeof copy || memchr(text, '\0', text_bytes) != NULL) {
         return false;
     }
@@ -53,51 +51,18 @@ bool proxy_address_read(const char *text, size_t text_bytes, identity_address *o
     } else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
         *colon = '\0'; /* one colon alone: a port behind an IPv4 address */
     }
-    if (inet_pton(AF_INET, at, &four) == 1) {
-        *out = from_ipv4(&four);
-        return true;
-    }
-    if (inet_pton(AF_INET6, at, &six) == 1) {
-        memcpy(out->bytes, &six, sizeof out->bytes);
-        return true;
-    }
-    return false;
-}
-
-static bool is_ipv4(const identity_address *address)
-{
-    static const uint8_t prefix[12] = {[10] = 0xFF, [11] = 0xFF};
-    return memcmp(address->bytes, prefix, sizeof prefix) == 0;
-}
-
-/* Digits behind '/': at most three, no sign. */
-static bool read_bits(const char *text, size_t text_bytes, unsigned *bits)
-{
-    unsigned value = 0;
-    for (size_t i = 0; i < text_bytes; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (unsigned)(text[i] - '0');
-    }
-    *bits = value;
-    return text_bytes > 0 && text_bytes <= 3;
+    return identity_address_parse(at, out, NULL);
 }
 
 static bool read_net(const char *text, size_t text_bytes, proxy_net *out)
 {
-    const char *slash = memchr(text, '/', text_bytes);
-    size_t address_bytes = slash == NULL ? text_bytes : (size_t)(slash - text);
-    if (!proxy_address_read(text, address_bytes, &out->address)) {
+    char copy[64];
+    if (text_bytes >= sizeof copy) {
         return false;
     }
-    unsigned offset = is_ipv4(&out->address) && memchr(text, ':', text_bytes) == NULL ? 96 : 0;
-    unsigned bits = 128 - offset;
-    if (slash != NULL && !read_bits(slash + 1, text_bytes - address_bytes - 1, &bits)) {
-        return false;
-    }
-    out->bits = bits + offset;
-    return out->bits <= 128;
+    memcpy(copy, text, text_bytes);
+    copy[text_bytes] = '\0';
+    return identity_address_parse(copy, &out->address, &out->bits);
 }
 
 dp_status proxy_list_read(const char *text, proxy_list *out, char wrong[64])

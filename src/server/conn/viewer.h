@@ -83,6 +83,7 @@ struct viewer {
     void *socket; /* the io's: a struct lws for viewer_io_lws */
     subscription *rooms;
     dp_buf *reply_head, *reply_tail;
+    uint64_t alive_ns;        /* when the io was last told that the client is alive */
     uint64_t behind_since_ns; /* since when the socket is full; 0 = it is not */
     uint16_t reply_count;
     uint16_t close_status; /* enum ws_close, once is_closing */

@@ -6,7 +6,11 @@
  * nothing more is given to it before the socket is writable again.
  */
 #include "server/conn/viewer_lws.h"
+
+#include "pool/os.h"
 #include "server/server.h"
+
+#define ALIVE_NS 1000000000u
 
 static struct lws *wsi_of(const viewer *of)
 {
@@ -43,6 +47,27 @@ void viewer_lws_read(viewer *of, bool on)
 void viewer_lws_drop(viewer *of)
 {
     lws_set_timeout(wsi_of(of), PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+}
+
+int viewer_lws_writable(viewer *who)
+{
+    if (viewer_writable(who)) {
+        return 0;
+    }
+    if (who->is_closing) {
+        lws_close_reason(wsi_of(who), (enum lws_close_status)who->close_status, NULL, 0);
+    }
+    return -1;
+}
+
+/* libwebsockets moves its timer through a list of all connections: once a second is enough. */
+void viewer_lws_alive(viewer *who)
+{
+    uint64_t now_ns = os_clock_ns();
+    if (now_ns - who->alive_ns >= ALIVE_NS) {
+        who->alive_ns = now_ns;
+        lws_validity_confirmed(wsi_of(who));
+    }
 }
 
 const viewer_io viewer_io_lws = {.send = lws_io_send,

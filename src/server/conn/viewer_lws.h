@@ -12,4 +12,11 @@ void viewer_lws_ask(viewer *of);
 void viewer_lws_read(viewer *of, bool on);
 void viewer_lws_drop(viewer *of);
 
+/* The answer to LWS_CALLBACK_SERVER_WRITEABLE of a WebSocket: -1 hangs up, with the code that
+ * viewer_close() was given. */
+int viewer_lws_writable(viewer *who);
+
+/* Something came of the client: it is alive.  Cheap, however often it is called. */
+void viewer_lws_alive(viewer *who);
+
 #endif
